@@ -1,0 +1,44 @@
+# make lab: the environment, then JupyterLab on the course.   make test: the unit tests, then every lesson.
+# Everything runs in .venv, which is made from requirements.lock and made again when that changes.
+
+PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
+	$$p -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
+NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider
+
+.PHONY: lab test nbval notebooks golden bench clean lock
+
+lab: .venv/stamp
+	@echo "JupyterLab opens on the course at http://localhost:8888/lab/tree/01_activations.ipynb (or the address printed below); Ctrl+C ends it."
+	.venv/bin/jupyter lab --notebook-dir=notebooks notebooks/01_activations.ipynb $(LAB)
+
+test: .venv/stamp
+	$(RUN) -m pytest -q
+	$(MAKE) nbval
+
+nbval: .venv/stamp
+	$(NBVAL) notebooks
+
+notebooks: .venv/stamp
+	$(RUN) notebooks/build.py $(LESSONS)
+
+golden: .venv/stamp
+	$(RUN) tests/notebooks/golden.py
+
+bench: .venv/stamp
+	$(RUN) tests/bench/bench.py
+
+lock:  # needs uv
+	uv pip compile -q pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
+
+clean:
+	rm -rf .venv build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis
+
+.venv/stamp: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13 with venv: install one of them, then run make again."; exit 1; }
+	@echo "Making the environment .venv with $$($(PYTHON) --version): about 0.9 GB to download once, 3 GB on disk, a few minutes."
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

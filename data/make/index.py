@@ -1,0 +1,36 @@
+"""Copy the committed splits of a rendered Barnyard into data/barnyard, with the SHA-256 of every file in the index.
+
+    python data/make/index.py --data build/barnyard --out data/barnyard
+"""
+
+import argparse
+import csv
+import hashlib
+import shutil
+from pathlib import Path
+
+SPLITS = ("gallery", "gallery_capped", "pairs")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="the rendered set")
+    parser.add_argument("--out", type=Path, required=True)
+    a = parser.parse_args()
+    with open(a.data / "index.csv", newline="") as f:
+        rows = sorted((r for r in csv.DictReader(f) if r["split"] in SPLITS), key=lambda r: r["file"])
+    for row in rows:
+        mask = Path("masks", row["file"]).with_suffix(".png").as_posix()
+        for file, column in ((row["file"], "sha256"), (mask, "mask_sha256")):
+            (a.out / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(a.data / file, a.out / file)
+            row[column] = hashlib.sha256((a.out / file).read_bytes()).hexdigest()
+    shutil.copyfile(a.data / "parts.json", a.out / "parts.json")
+    with open(a.out / "index.csv", "w", newline="") as f:
+        writer = csv.DictWriter(f, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main()

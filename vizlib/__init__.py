@@ -1,0 +1,49 @@
+"""Look inside convolutional networks: the library of the course Visualizing CNNs in TensorFlow.
+
+Every method is a function ``f(model, images, target=None, *, ...)`` or ``f(model, images, layer, *, ...)``; it takes any
+single-input Keras 3 model, pictures (N, H, W, C) as that model wants them, and returns raw NumPy arrays. Only `show` knows
+colours.
+"""
+
+import contextlib
+import importlib
+import os
+import sys
+
+
+@contextlib.contextmanager
+def _silent():
+    """TensorFlow's C++ side writes to file descriptor 2 while it loads, whatever its log level says."""
+    sys.stderr.flush()
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _silent():
+    import tensorflow  # noqa: F401
+
+from .activations import activations, filters  # noqa: E402
+from .graph import logits, probabilities  # noqa: E402
+from .models import Net, find_layer, load  # noqa: E402
+from .saliency import gradient  # noqa: E402
+
+__version__ = "0.1.0"
+_rooms = ("barnyard", "photos", "show", "widgets")  # loaded when they are entered: matplotlib, ipywidgets and Pillow cost time
+__all__ = ["Net", "activations", "filters", "find_layer", "gradient", "load", "logits", "probabilities", *_rooms]
+
+
+def __getattr__(name):
+    if name in _rooms:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_rooms})

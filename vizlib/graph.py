@@ -1,0 +1,414 @@
+"""The engine: one compiled function per (model, ReLU rule, layer) gives logits, inner activations and gradients.
+
+The model is traced as it is, nothing is cloned. A ReLU rule is a gradient registered for the ReLU operations of that trace
+(`gradient_override_map`); an inner tensor is noted by wrapping `layer.call` while the trace is made. This is what works alike
+for functional, Sequential, nested and subclassed models.
+"""
+
+import contextlib
+import threading
+import weakref
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .models import find_layer, inner_layers
+
+# ---- ReLU rules ----------------------------------------------------------------------------------------------------
+
+
+def _gate(op):
+    """What a ReLU's true gradient multiplies with, in 0..1 (a leaky one: its slope below zero)."""
+    y = op.outputs[0]
+    slope = op.get_attr("alpha") if op.type == "LeakyRelu" else 0.0
+    open_ = (y > 0) & (y < 6) if op.type == "Relu6" else y > 0
+    return tf.where(open_, tf.ones_like(y), slope * tf.ones_like(y))
+
+
+RULES = {
+    "plain": None,
+    "guided": lambda op, dy: tf.nn.relu(dy) * _gate(op),  # Springenberg et al. 2015, figure 1
+    "deconvnet": lambda op, dy: tf.nn.relu(dy),  # Zeiler and Fergus 2014, section 2.1
+}
+GATES = ("Relu", "Relu6", "LeakyRelu")
+
+for _rule in ("guided", "deconvnet"):
+    with contextlib.suppress(KeyError):  # registered already: the module was reloaded
+        tf.RegisterGradient(f"vizlib_{_rule}")(RULES[_rule])
+
+# Between two of these, and nowhere else, a ReLU rule means what its paper says.
+LINEAR = set(
+    "Add AddN AddV2 AvgPool BatchToSpaceND BiasAdd Cast ConcatV2 DepthToSpace ExpandDims FusedBatchNormV3 Identity Max MaxPool "
+    "MaxPoolV2 Mean MirrorPad Pack Pad PadV2 Reshape ResizeBilinear ResizeNearestNeighbor SpaceToBatchND Split SplitV Squeeze "
+    "StridedSlice Sum Transpose".split()
+)
+# Linear in one input as long as the picture has no way into the other: a weight, a mean, a scale.
+LINEAR_IN_ONE = set(
+    "BatchMatMulV2 Conv2D Conv2DBackpropInput DepthwiseConv2dNative Einsum MatMul Mul RealDiv Sub".split()
+)
+WEIGHTED = LINEAR_IN_ONE - {"Mul", "RealDiv", "Sub"}
+
+
+def _path(source, start):
+    """The operations by which `source` reaches `start`, and the floating tensors that depend on `source`."""
+    depends, todo = {source.ref()}, [source]
+    while todo:
+        for op in todo.pop().consumers():
+            new = [t for t in op.outputs if t.dtype.is_floating and t.ref() not in depends]
+            depends.update(t.ref() for t in new)
+            todo += new
+    ops, todo = set(), [start]
+    while todo:
+        tensor = todo.pop()
+        if tensor.ref() in depends and tensor is not source and tensor.op not in ops:
+            ops.add(tensor.op)
+            todo += tensor.op.inputs
+    return ops, depends
+
+
+def _refuse_what_the_rule_does_not_know(rule, source, start, names):
+    """Raise unless ReLUs stand only between linear operations from `source` to `start`, and there is at least one."""
+    ops, depends = _path(source, start)
+    strange = []
+    for op in ops:
+        inputs = [t.ref() in depends for t in op.inputs]
+        one = op.type in LINEAR_IN_ONE and sum(inputs) == 1 and not (op.type == "RealDiv" and inputs[1])
+        if op.type not in LINEAR and op.type not in GATES and not one:
+            strange.append(f"{_layer_of(op, names)} ({op.type})")
+    if strange:
+        shown = ", ".join(sorted(set(strange))[:5])
+        raise ValueError(
+            f"The {rule} rule is defined for networks of linear layers and ReLUs; it is not for {shown}. Use the plain gradient."
+        )
+    if not any(op.type in GATES for op in ops):
+        raise ValueError(f"The {rule} rule would change nothing: there is no ReLU between the pictures and the score. Use the plain gradient.")
+
+
+def _layer_of(op, names):
+    """The layer an operation belongs to: the last part of its scope that is a layer's name (Keras may append a number)."""
+    for part in reversed(op.name.split("/")):
+        for name in (part.rpartition("_")[0], part):
+            if name in names:
+                return name
+    return op.name
+
+
+# ---- the trace -----------------------------------------------------------------------------------------------------
+
+
+class Trace(NamedTuple):
+    """A compiled function and what is known of its tensors."""
+
+    run: object  # tf.types.experimental.ConcreteFunction
+    head: str  # "softmax" or "sigmoid": what turns the logits into probabilities
+    start: tuple  # shape of what is differentiated, without the batch: (K,) logits or an inner map
+
+
+_lock = threading.RLock()
+# model -> (fingerprint, {key: Trace}). A concrete function holds the variables, not the model, so a model can go.
+_traces = weakref.WeakKeyDictionary()
+
+
+def _fingerprint(model):
+    """Changes when a layer, an activation or a variable is replaced; a trace that is older than that would lie."""
+    layers = [model, *inner_layers(model)]
+    return (
+        tuple(weakref.ref(layer) for layer in layers),
+        tuple(id(getattr(layer, "activation", None)) for layer in layers),
+        tuple(id(v.value.handle) for v in model.variables),
+    )
+
+
+def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
+    """The compiled function for pictures of `shape`.
+
+    ``score=None`` runs forward: the logits and probabilities, or the activations of `layer`. Otherwise it gives the gradient
+    of a score of each picture, and what it was taken of: the pictures, or the activations `at` a layer. "logit" and
+    "probability" take the class (-1: the arg-max); "given" takes a weight per logit; "unit" takes (row, column, channel) of
+    `layer` (row -1: where the channel is largest).
+    """
+    layer, at = (find_layer(model, name) if name is not None else None for name in (layer, at))
+    with _lock:
+        if not model.built:
+            model(tf.zeros((1, *shape)), training=False)
+        fingerprint = _fingerprint(model)
+        known, traces = _traces.get(model, (None, None))
+        if known != fingerprint:
+            traces = {}
+            _traces[model] = fingerprint, traces
+        key = shape, rule, id(layer), id(at), score
+        if key not in traces:
+            traces[key] = _make(model, shape, rule, layer, at, score)
+        return traces[key]
+
+
+def _make(model, shape, rule, layer, at, score):
+    signature = [tf.TensorSpec((None, *shape), tf.float32)]
+    if score is not None:
+        signature.append({"given": tf.TensorSpec((None, None)), "unit": tf.TensorSpec((None, 3), tf.int32)}.get(
+            score, tf.TensorSpec((None,), tf.int32)))
+    facts = {}
+
+    @tf.function(input_signature=signature, autograph=False)
+    def function(x, choice=None):
+        graph = tf.compat.v1.get_default_graph()
+        override = {op: f"vizlib_{rule}" for op in GATES if rule != "plain"}
+        with graph.gradient_override_map(override), _noted({layer, at} - {None}) as seen:
+            output = _call(model, x)
+        logits, probabilities, facts["head"] = _head(output)
+        start = logits if layer is None else _found(seen, layer)
+        facts["start"] = tuple(start.shape[1:])
+        if score is None:
+            return [logits, probabilities] if layer is None else [start]
+        source = x if at is None else _found(seen, at)
+        if rule != "plain":
+            names = {inner.name for inner in inner_layers(model)}
+            _refuse_what_the_rule_does_not_know(rule, source, start, names)
+        if score == "unit":
+            value = _unit(start, choice)
+        elif score == "given":
+            value = tf.reduce_sum(start * tf.cast(choice, start.dtype), -1)
+        else:
+            value = _class(probabilities if score == "probability" else logits, choice, facts["head"], score)
+        (gradient,) = tf.gradients(value, source)
+        if gradient is None:
+            raise ValueError(f"The score does not depend on layer {at.name!r}: choose a layer on the way to it.")
+        return [gradient, source]
+
+    run = function.get_concrete_function()
+    return Trace(run, facts["head"], facts["start"])
+
+
+@contextlib.contextmanager
+def _noted(layers):
+    """Within, each layer's last output is noted in the dictionary given; the layers are as before afterwards."""
+    seen, before = {}, {layer: layer.__dict__.get("call") for layer in layers}
+
+    def noting(layer, call):
+        def noted(*args, **kwargs):
+            seen[layer] = call(*args, **kwargs)
+            return seen[layer]
+
+        return noted
+
+    try:
+        for layer in layers:
+            layer.__dict__["call"] = noting(layer, layer.call)  # not setattr: Keras tracks what is set on a layer
+        yield seen
+    finally:
+        for layer, call in before.items():
+            layer.__dict__.pop("call", None)
+            if call is not None:
+                layer.__dict__["call"] = call
+
+
+def _found(seen, layer):
+    if layer not in seen:
+        raise ValueError(f"Layer {layer.name!r} is not used when the model is called: choose another.")
+    if not tf.is_tensor(seen[layer]):
+        raise ValueError(f"Layer {layer.name!r} gives several tensors: choose a layer that gives one.")
+    return seen[layer]
+
+
+def _call(model, x):
+    """The model's single output for its single input."""
+    structure = getattr(model, "_inputs_struct", None)  # a functional model wants the structure it was built with
+    if structure is not None and len(keras.tree.flatten(structure)) != 1:
+        raise ValueError(f"{model.name!r} has {len(keras.tree.flatten(structure))} inputs: give a model of one input.")
+    outputs = keras.tree.flatten(model(x if structure is None else keras.tree.pack_sequence_as(structure, [x]), training=False))
+    if len(outputs) != 1 or outputs[0].shape.rank != 2:
+        shapes = ", ".join(str(tuple(o.shape)) for o in outputs)
+        raise ValueError(f"{model.name!r} gives {shapes}: give a classifier with one output of shape (N, classes).")
+    return outputs[0]
+
+
+def _head(output):
+    """Logits, probabilities, and which function leads from the first to the second."""
+    op = output.op
+    while op.type in ("Identity", "Cast"):
+        op = op.inputs[0].op
+    if op.type in ("Softmax", "Sigmoid"):
+        return op.inputs[0], output, op.type.lower()
+    todo = [output]
+    while todo:  # back to the last layer with weights: what was normalised there is no logit
+        op = todo.pop().op
+        if op.type == "Softmax":
+            raise ValueError(
+                f"The model's output is made by {output.op.type} from a softmax ({op.name}): its logits cannot be told. "
+                "End the model with the softmax, or without one."
+            )
+        if op.type not in WEIGHTED:
+            todo += [t for t in op.inputs if t.dtype.is_floating]
+    if output.shape[-1] == 1:
+        return output, tf.sigmoid(output), "sigmoid"
+    return output, tf.nn.softmax(output), "softmax"
+
+
+def _class(values, target, head, score):
+    """(N,): the value of class `target` (-1: the largest). A single unit is class 1; class 0 is its opposite."""
+    if values.shape[-1] == 1:
+        one = values[:, 0]
+        zero, middle = (1 - one, 0.5) if score == "probability" else (-one, 0.0)
+        return tf.where(tf.where(target < 0, one > middle, target == 1), one, zero)
+    largest = tf.argmax(values, -1, tf.int32)
+    return tf.gather(values, tf.where(target < 0, largest, target), batch_dims=1)
+
+
+def _unit(maps, place):
+    """(N,): the activation at (row, column, channel); row -1: where the channel is largest."""
+    columns = maps.shape[2] if maps.shape.rank == 4 else 1
+    flat = tf.reshape(maps, (tf.shape(maps)[0], -1, maps.shape[-1]))
+    channel = tf.gather(flat, place[:, 2], axis=2, batch_dims=1)
+    where = tf.where(place[:, 0] < 0, tf.argmax(channel, 1, tf.int32), place[:, 0] * columns + place[:, 1])
+    return tf.gather(channel, where, batch_dims=1)
+
+
+# ---- what methods call ---------------------------------------------------------------------------------------------
+
+
+def check_images(model, images):
+    """The pictures as float32 (N, H, W, C), or one sentence that says what is wrong with them."""
+    images = np.asarray(images)
+    if images.dtype == np.uint8:
+        raise ValueError("These pictures are uint8, so not preprocessed: give net.preprocess(pictures), in model-input space.")
+    if not np.issubdtype(images.dtype, np.number) or np.iscomplexobj(images):
+        raise ValueError(f"Pictures are numbers of shape (N, H, W, C), not an array of {images.dtype}.")
+    if images.ndim == 3:
+        raise ValueError(f"Pictures come in a batch: give images[None], of shape {(1, *images.shape)}, instead of {images.shape}.")
+    if images.ndim != 4 or 0 in images.shape:
+        raise ValueError(f"Pictures have the shape (N, H, W, C) with N at least 1, not {images.shape}.")
+    want = getattr(model, "input_shape", None) if model.built else None
+    if isinstance(want, tuple) and len(want) == 4 and any(w not in (None, h) for w, h in zip(want[1:], images.shape[1:])):
+        raise ValueError(f"{model.name!r} takes pictures of shape {want[1:]}, not {images.shape[1:]}: fit them with photos.fit or size=.")
+    images = images.astype("float32", copy=False)
+    if not np.isfinite(images).all():
+        raise ValueError("The pictures hold NaN or infinite values: look for a division by zero where they were made.")
+    return images
+
+
+def _batches(run, images, *choices, batch_size):
+    """Call `run` on batches of equally long arrays; the results, each in one array."""
+    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(f"batch_size is a whole number of at least 1, not {batch_size!r}.")
+    results = None
+    for i in range(0, len(images), batch_size):
+        part = slice(i, i + batch_size)
+        found = [t.numpy() for t in run(*(tf.constant(a[part]) for a in (images, *choices)))]
+        if results is None:  # half precision comes out as float32
+            results = [np.empty((len(images), *f.shape[1:]), "float32") for f in found]
+        for result, f in zip(results, found):
+            result[part] = f
+    return results
+
+
+def forward(model, images, layer=None, *, batch_size=32):
+    """[logits (N, K), probabilities (N, K)], or [activations of `layer`]."""
+    images = check_images(model, images)
+    return _batches(_trace(model, images.shape[1:], layer=layer).run, images, batch_size=batch_size)
+
+
+def backward(model, images, target=None, *, relu="plain", layer=None, unit=None, at=None, score="logit", batch_size=32):
+    """The gradient of each picture's score, and the tensor that it was taken of.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : array, (N, H, W, C), in model-input space
+    target : None, int, (N,) ints or callable
+        The class whose score it is (None: each picture's arg-max), or a function from logits (N, K) to scores (N,).
+    relu : {"plain", "guided", "deconvnet"}
+    layer, unit : str, int or (row, column, channel)
+        Instead of a class: this unit of this layer; an int is a channel, taken where it is largest in each picture.
+    at : str, optional
+        Differentiate with respect to this layer's output instead of the pictures.
+    score : {"logit", "probability"}
+
+    Returns
+    -------
+    gradient, value : arrays, (N, H, W, C), or the shape of the layer's output (N, ...)
+
+    Raises
+    ------
+    ValueError
+        Bad pictures, unknown layer, class, unit or rule, or a network for which the ReLU rule is not defined.
+    """
+    images = check_images(model, images)
+    if relu not in RULES:
+        raise ValueError(f"relu is one of {', '.join(map(repr, RULES))}, not {relu!r}.")
+    if score not in ("logit", "probability"):
+        raise ValueError(f"score is 'logit' or 'probability', not {score!r}.")
+    if (layer is None) != (unit is None) or (unit is not None and target is not None):
+        raise ValueError("Name either a target, or a layer together with a unit of it.")
+    kind = "unit" if unit is not None else "given" if callable(target) else score
+    trace = _trace(model, images.shape[1:], rule=relu, layer=layer, at=at, score=kind)
+    if kind == "unit":
+        choice = _places(unit, trace.start, len(images))
+    elif kind == "given":
+        choice = _weights(target, forward(model, images, batch_size=batch_size)[0])
+    else:
+        choice = _targets(target, trace.start[0], len(images))
+    return _batches(trace.run, images, choice, batch_size=batch_size)
+
+
+def _targets(target, classes, n):
+    if target is None:
+        return np.full(n, -1, "int32")
+    target = np.asarray(target)
+    last = max(classes, 2) - 1  # a single unit speaks for two classes
+    if not np.issubdtype(target.dtype, np.integer) or target.shape not in ((), (n,)):
+        raise ValueError(f"target is None, a class number, {n} class numbers (one per picture) or a function of the logits.")
+    if target.min() < 0 or target.max() > last:
+        raise ValueError(f"target is a class number from 0 to {last}, not {target.min() if target.min() < 0 else target.max()}.")
+    return np.broadcast_to(target, n).astype("int32")
+
+
+def _places(unit, shape, n):
+    unit = np.atleast_1d(np.asarray(unit))
+    limits = np.array(shape if len(unit) == 3 else shape[-1:])
+    if not np.issubdtype(unit.dtype, np.integer) or unit.shape != limits.shape or (unit < 0).any() or (unit >= limits).any():
+        raise ValueError(f"unit is a channel below {shape[-1]}, or (row, column, channel) within {shape}, not {unit.tolist()}.")
+    place = unit if len(unit) == 3 else [-1, -1, unit[0]]
+    return np.tile(np.array(place, "int32"), (n, 1))
+
+
+def _weights(score, logits):
+    """d score / d logits, (N, K), of a function the user gives."""
+    logits = tf.constant(logits)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = score(logits)
+    if not tf.is_tensor(value) or value.shape != logits.shape[:1]:
+        raise ValueError(f"A target function takes logits (N, K) and returns a tensor of shape (N,), not {getattr(value, 'shape', value)}.")
+    gradient = tape.gradient(value, logits)
+    if gradient is None:
+        raise ValueError("The target function's value does not depend on the logits: compute it from them with TensorFlow.")
+    return gradient.numpy()
+
+
+def logits(model, images, *, batch_size=32):
+    """The class scores before softmax or sigmoid.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : array, (N, H, W, C), in model-input space
+    batch_size : int
+
+    Returns
+    -------
+    ndarray, (N, K)
+        A model with a single output unit has one column.
+
+    Raises
+    ------
+    ValueError
+        Bad pictures, or a model whose logits cannot be told (a softmax that is not its last operation).
+    """
+    return forward(model, images, batch_size=batch_size)[0]
+
+
+def probabilities(model, images, *, batch_size=32):
+    """What the model says of each class: softmax or sigmoid of `logits`, whether the model ends in it or not. (N, K)."""
+    return forward(model, images, batch_size=batch_size)[1]

@@ -1,0 +1,176 @@
+"""Everything that has a colour. Functions that draw return a matplotlib Figure; `figure` puts it on the page."""
+
+import io
+
+import numpy as np
+from IPython.display import display
+from matplotlib import colormaps
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from PIL import Image
+
+DPI, WIDEST = 144, 10  # dots per inch, inches
+SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+
+
+def figure(fig, *, alt):
+    """Put a figure on the page, with a text for those who cannot see it, and close it.
+
+    Photographs and maps become JPEG, charts PNG; at most 10 inches wide, 144 dots per inch.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+    alt : str
+        What the picture shows, in one or two sentences.
+
+    Raises
+    ------
+    ValueError
+        No alternative text, or a figure that is too wide for a page.
+    """
+    if not alt.strip():
+        raise ValueError("Every figure has an alternative text: figure(fig, alt='what the picture shows').")
+    if fig.get_figwidth() > WIDEST:
+        raise ValueError(f"A page takes figures of up to {WIDEST} inches, not {fig.get_figwidth():g}: make it narrower.")
+    drawn = io.BytesIO()
+    fig.savefig(drawn, format="png", dpi=DPI, facecolor="white")
+    plt.close(fig)
+    picture = Image.open(drawn).convert("RGB")
+    photographic = any(min(image.get_size()) >= 32 for axes in fig.axes for image in axes.images)
+    mime = "image/jpeg" if photographic else "image/png"
+    encoded = io.BytesIO()
+    picture.save(encoded, **(dict(format="JPEG", quality=85) if photographic else dict(format="PNG", optimize=True)))
+    size = {"width": picture.width // 2, "height": picture.height // 2}
+    display({mime: encoded.getvalue(), "text/plain": alt}, metadata={mime: {"alt": alt, **size}}, raw=True)
+
+
+def grid(images, *, titles=(), rows=(), columns=None, limits=None, unit="", width=9.0):
+    """Pictures and maps in rows and columns.
+
+    Parameters
+    ----------
+    images : sequence of arrays
+        Pictures (H, W, 3), uint8 or in 0..1; maps (h, w), each from 0 to its own largest value; boolean masks (H, W); or None
+        for an empty place. If any map has negative values, all are drawn in two colours around zero.
+    titles : sequence of str
+        Over each image, or over each column if there is one per column.
+    rows : sequence of str
+        To the left of each row.
+    columns : int, optional
+        Without it, as many as make the grid about twice as wide as high.
+    limits : (low, high), optional
+        One scale for all maps, with a colour bar named `unit`.
+    width : float
+        In inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    images = list(images)
+    columns = columns or min(len(images), max(1, int(np.ceil(np.sqrt(2 * len(images))))))
+    lines = -(-len(images) // columns)
+    shapes = [image.shape for image in images if image is not None]
+    cell = (width - 0.9 * bool(rows) - 0.8 * bool(limits)) / columns
+    height = lines * cell * max(s[0] / s[1] for s in shapes) + 0.2 * (lines if len(titles) > columns else bool(titles))
+    has_signed = any(image is not None and image.ndim == 2 and image.min() < 0 for image in images)
+    fig = Figure((width, height), dpi=DPI, layout="constrained")
+    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    axes = fig.subplots(lines, columns, squeeze=False)
+    drawn = None
+    for i, ax in enumerate(axes.flat):
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        if i < len(images) and images[i] is not None:
+            drawn = _draw(ax, images[i], limits, has_signed) or drawn
+        if i < len(titles):
+            ax.set_title(titles[i], fontsize=9, pad=3)
+    for ax, row in zip(axes[:, 0], rows):
+        ax.set_ylabel(row, fontsize=9, rotation=0, ha="right", va="center", labelpad=6)
+    if limits and drawn:
+        fig.colorbar(drawn, ax=axes, shrink=0.8, pad=0.01).set_label(unit, fontsize=9)
+    return fig
+
+
+def _draw(ax, image, limits, signed):
+    """Draw a picture, a mask or a map; returns the artist of a map."""
+    if image.ndim == 3 or image.dtype == bool:
+        ax.imshow(image, cmap="gray", interpolation="nearest" if len(image) < 64 else None)
+        return None
+    top = float(np.abs(image).max()) or 1.0
+    low, high = limits or (-top if signed else 0.0, top)
+    return ax.imshow(image, cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high, interpolation="nearest")
+
+
+def signed(maps):
+    """Signed maps with three channels, (N, h, w, 3), as pictures in 0..1: grey is zero, each map by its own largest value."""
+    maps = np.asarray(maps, "float32")
+    top = np.abs(maps).max((-3, -2, -1), keepdims=True)
+    return 0.5 + 0.5 * maps / np.where(top == 0, 1, top)
+
+
+def overlay(picture, heat, *, strength=0.9, limits=None):
+    """A map laid over its picture: grey where the map is zero, coloured where it is not.
+
+    Parameters
+    ----------
+    picture : array, (H, W, 3), uint8
+    heat : array, (h, w)
+        Enlarged to the picture (bilinear). All zero is legal.
+    strength : float
+        How much of the picture the colour covers where the map is largest.
+    limits : (low, high), optional
+        Else from 0 to the largest value.
+
+    Returns
+    -------
+    ndarray, (H, W, 3), uint8
+    """
+    heat = np.asarray(heat, "float32")
+    low, high = limits or (0.0, float(heat.max()) or 1.0)
+    level = np.clip((heat - low) / (high - low), 0, 1)
+    level = np.asarray(Image.fromarray(level).resize(picture.shape[1::-1], Image.Resampling.BILINEAR))[..., None]
+    colour = colormaps["inferno"](level[..., 0])[..., :3] * 255
+    grey = picture.mean(-1, keepdims=True)
+    cover = strength * np.sqrt(level)
+    return np.rint(grey * (1 - cover) + colour * cover).astype("uint8")
+
+
+def confusions(tables, labels, *, width=9.0):
+    """Confusion matrices side by side, rows the truth, columns the answer, with the counts written in.
+
+    Parameters
+    ----------
+    tables : dict
+        Title -> (K, K) counts.
+    labels : sequence of str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig = Figure((width, width / len(tables) + 0.2), dpi=DPI, layout="constrained")
+    for ax, (title, table) in zip(np.atleast_1d(fig.subplots(1, len(tables))), tables.items()):
+        share = table / np.maximum(table.sum(1, keepdims=True), 1)
+        ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for (i, j), count in np.ndenumerate(table):
+            if count:
+                ax.text(j, i, int(count), ha="center", va="center", fontsize=8, color="white" if share[i, j] > 0.5 else "black")
+        ax.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="the network says", ylabel="it is")
+        ax.set_xticklabels(labels, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
+        ax.set_yticklabels(labels, fontsize=8)
+        ax.set_title(title, fontsize=10)
+    return fig
+
+
+def enlarge(picture, side):
+    """A uint8 picture as a square of `side` pixels, each of its pixels a block."""
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST))
+
+
+def png(picture):
+    """A uint8 picture as PNG bytes: what an image widget takes."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, format="PNG")
+    return out.getvalue()
