@@ -86,7 +86,9 @@ def execute(path):
     try:
         client.execute()
     except CellExecutionError as error:
-        at = next(i for i, cell in enumerate(book.cells) if any(o.output_type == "error" for o in cell.get("outputs", [])))
+        at = next(
+            i for i, cell in enumerate(book.cells) if any(o.output_type == "error" for o in cell.get("outputs", []))
+        )
         raise SystemExit(f"{path.name}, cell {at}: {error}") from None
     seconds = time.monotonic() - since
     book.cells.pop()

@@ -26,7 +26,9 @@ def opening(number):
     except FileNotFoundError as error:
         print(f"\033[31m{error}\033[0m")
         return
-    print(f"\033[32mReady: vizlib {vizlib.__version__}, TensorFlow {tf.__version__}, Keras {keras.__version__}, data found.\033[0m")
+    print(
+        f"\033[32mReady: vizlib {vizlib.__version__}, TensorFlow {tf.__version__}, Keras {keras.__version__}, data found.\033[0m"
+    )
     path = HERE / f"openings/{number}.jpg"
     if path.is_file():
         with Image.open(path) as picture:
@@ -96,7 +98,9 @@ def _(answer, *, net, picture):
     if len(answer) != 3:
         return f"not yet: a feature map has three sizes (height, width, channels), yours has {len(answer)}"
     if answer[2] != right[2]:
-        return "not yet: the number of channels is the layer's number of filters; look it up with net.model.get_layer(...)"
+        return (
+            "not yet: the number of channels is the layer's number of filters; look it up with net.model.get_layer(...)"
+        )
     return f"not yet: count the poolings before {net.stages[3]}; each halves height and width"
 
 
@@ -106,16 +110,21 @@ def _(answer):
     maps = np.maximum(rng.normal(size=(4, 5, 5, 6)), 0)
     maps[..., 2] = 0  # dead
     maps[1:, ..., 4] = 0  # silent in three of four pictures
-    maps[..., 5] *= maps[..., 5] > 2.2  # active in very few places
+    maps[..., 5] = 0
+    maps[1, 2, 3, 5] = 0.5  # active in one place of one picture
     found = set(np.asarray(ask(answer, maps)).ravel().tolist())
     if found == {2}:
         return None
     if 4 in found:
         return "not yet: a unit that is silent in some pictures is not dead; it must be silent in all of them"
     if 5 in found:
-        return "not yet: a unit that is active in one place of one picture is alive; compare the largest value with zero"
+        return (
+            "not yet: a unit that is active in one place of one picture is alive; compare the largest value with zero"
+        )
     if found <= {0, 1}:
-        return "not yet: return the numbers of the dead units, not true and false; np.flatnonzero makes one of the other"
+        return (
+            "not yet: return the numbers of the dead units, not true and false; np.flatnonzero makes one of the other"
+        )
     return f"not yet: in a test with one dead unit, number 2, your function finds {sorted(found)}"
 
 

@@ -161,7 +161,12 @@ def forward(x, w):
     """logits (N, K), and every tensor on the way."""
     a1 = _conv(x.astype("float64"), w[0]) + w[1]
     n, h, _, c = a1.shape
-    windows = np.maximum(a1, 0).reshape(n, h // 2, 2, h // 2, 2, c).transpose(0, 1, 3, 5, 2, 4).reshape(n, h // 2, h // 2, c, 4)
+    windows = (
+        np.maximum(a1, 0)
+        .reshape(n, h // 2, 2, h // 2, 2, c)
+        .transpose(0, 1, 3, 5, 2, 4)
+        .reshape(n, h // 2, h // 2, c, 4)
+    )
     a2 = _conv(windows.max(-1), w[2]) + w[3]
     a3 = np.maximum(a2, 0).reshape(n, -1) @ w[4] + w[5]
     return np.maximum(a3, 0) @ w[6] + w[7], (a1, windows, a2, a3)

@@ -40,8 +40,12 @@ def test_logits(case):
 def test_probabilities(case):
     model, w, x, _ = case
     z = shapes.forward(x, w)[0]
-    sigmoid = z.shape[1] == 1 or (isinstance(model.layers[-1], layers.Dense) and model.layers[-1].activation is keras.activations.sigmoid)
-    close(vizlib.probabilities(model, x), 1 / (1 + np.exp(-z)) if sigmoid else np.exp(z) / np.exp(z).sum(1, keepdims=True))
+    sigmoid = z.shape[1] == 1 or (
+        isinstance(model.layers[-1], layers.Dense) and model.layers[-1].activation is keras.activations.sigmoid
+    )
+    close(
+        vizlib.probabilities(model, x), 1 / (1 + np.exp(-z)) if sigmoid else np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    )
 
 
 def test_activations(case):
@@ -51,7 +55,9 @@ def test_activations(case):
 
 def test_batch_size_changes_nothing(case):
     model, _, x, last = case
-    np.testing.assert_allclose(vizlib.activations(model, x, last), vizlib.activations(model, x, last, batch_size=2), atol=1e-6)
+    np.testing.assert_allclose(
+        vizlib.activations(model, x, last), vizlib.activations(model, x, last, batch_size=2), atol=1e-6
+    )
     np.testing.assert_allclose(vizlib.gradient(model, x), vizlib.gradient(model, x, batch_size=2), atol=1e-6)
 
 
@@ -75,10 +81,7 @@ def test_plain_gradient_is_the_finite_difference(case):
 def test_class_score_by_each_rule(case, rule):
     model, w, x, _ = case
     z = shapes.forward(x, w)[0]
-    if z.shape[1] == 1:
-        seed = np.where(z > 0, 1.0, -1.0)  # None: the predicted side
-    else:
-        seed = np.eye(3)[z.argmax(1)]
+    seed = np.where(z > 0, 1.0, -1.0) if z.shape[1] == 1 else np.eye(3)[z.argmax(1)]  # None: the predicted side
     close(vizlib.gradient(model, x, relu=rule), shapes.backward(x, w, seed, rule))
 
 
@@ -125,14 +128,22 @@ def test_single_sigmoid_probability_has_two_sides():
     close(one, shapes.backward(x, w, p * (1 - p), "plain"))
 
 
-@pytest.mark.parametrize("kind, gate", [("relu6", lambda a: (a > 0) & (a < 6)), ("leaky", lambda a: np.where(a > 0, 1, 0.25))])
+@pytest.mark.parametrize(
+    "kind, gate", [("relu6", lambda a: (a > 0) & (a < 6)), ("leaky", lambda a: np.where(a > 0, 1, 0.25))]
+)
 def test_relu6_and_leaky_gates(kind, gate):
     activation = layers.ReLU(6.0) if kind == "relu6" else layers.LeakyReLU(0.25)
-    model = keras.Sequential([keras.Input((1, 4, 1)), layers.Conv2D(1, 1, name="conv"), activation, layers.Flatten(), layers.Dense(1)])
+    model = keras.Sequential(
+        [keras.Input((1, 4, 1)), layers.Conv2D(1, 1, name="conv"), activation, layers.Flatten(), layers.Dense(1)]
+    )
     model.set_weights([np.full((1, 1, 1, 1), 2.0), np.zeros(1), np.array([[1.0], [1.0], [-1.0], [1.0]]), np.zeros(1)])
     x = np.array([-1.0, 1.0, 2.0, 5.0], "float32").reshape(1, 1, 4, 1)
     a, dy = 2 * x, np.array([1.0, 1.0, -1.0, 1.0]).reshape(x.shape)
-    for rule, want in [("plain", dy * gate(a)), ("guided", np.maximum(dy, 0) * gate(a)), ("deconvnet", np.maximum(dy, 0))]:
+    for rule, want in [
+        ("plain", dy * gate(a)),
+        ("guided", np.maximum(dy, 0) * gate(a)),
+        ("deconvnet", np.maximum(dy, 0)),
+    ]:
         np.testing.assert_allclose(vizlib.gradient(model, x, 1, relu=rule), 2 * want, atol=1e-6)
 
 
@@ -142,7 +153,13 @@ def test_half_precision_comes_out_as_float32():
          layers.Activation("softmax", dtype="float32")])  # fmt: skip
     x = shapes.pictures()
     z, p = vizlib.logits(model, x), vizlib.probabilities(model, x)
-    assert z.dtype == p.dtype == vizlib.activations(model, x, "conv").dtype == vizlib.gradient(model, x).dtype == np.float32
+    assert (
+        z.dtype
+        == p.dtype
+        == vizlib.activations(model, x, "conv").dtype
+        == vizlib.gradient(model, x).dtype
+        == np.float32
+    )
     np.testing.assert_allclose(np.exp(z) / np.exp(z).sum(1, keepdims=True), p, atol=1e-2)
 
 
@@ -159,7 +176,9 @@ def test_a_shared_layer_gives_its_last_output():
 
 
 def small(*inner, head="softmax"):
-    return keras.Sequential([keras.Input((8, 8, 3)), *inner, layers.GlobalAveragePooling2D(), layers.Dense(3, activation=head, name="out")])
+    return keras.Sequential(
+        [keras.Input((8, 8, 3)), *inner, layers.GlobalAveragePooling2D(), layers.Dense(3, activation=head, name="out")]
+    )
 
 
 def conv(**kw):
@@ -211,7 +230,16 @@ def test_rules_allow_what_stands_below_the_unit_only():
         vizlib.gradient(model, x, layer="second", unit=0, relu="guided")
 
 
-@pytest.mark.parametrize("name, allowed", [("MobileNetV3Small", False), ("EfficientNetB0", False), ("ResNet50", True), ("MobileNetV2", True), ("DenseNet121", True)])
+@pytest.mark.parametrize(
+    "name, allowed",
+    [
+        ("MobileNetV3Small", False),
+        ("EfficientNetB0", False),
+        ("ResNet50", True),
+        ("MobileNetV2", True),
+        ("DenseNet121", True),
+    ],
+)
 def test_rules_on_keras_applications(name, allowed):
     shape = (64, 64, 3) if name != "MobileNetV2" else (96, 96, 3)
     model = getattr(keras.applications, name)(weights=None, input_shape=shape, classes=5)
@@ -402,5 +430,7 @@ def test_import_is_silent_and_does_not_load_the_rooms():
         "assert not {'vizlib.show', 'vizlib.widgets', 'vizlib.barnyard', 'ipywidgets'} & set(sys.modules), mine; "
         "assert {'show', 'barnyard'} <= set(dir(vizlib))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."})
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."}
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

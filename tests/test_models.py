@@ -12,7 +12,13 @@ import vizlib
 from vizlib import data, models
 
 # One network of each kind of preprocessing in keras.applications: caffe, torch, tf, inside the model (0..255, -1..1).
-KINDS = {"resnet50": "resnet", "densenet121": "densenet", "mobilenetv2": "mobilenet_v2", "efficientnetb0": "efficientnet", "mobilenetv3small": "mobilenet_v3"}
+KINDS = {
+    "resnet50": "resnet",
+    "densenet121": "densenet",
+    "mobilenetv2": "mobilenet_v2",
+    "efficientnetb0": "efficientnet",
+    "mobilenetv3small": "mobilenet_v3",
+}
 
 
 @pytest.fixture(scope="module", params=["pocket", *KINDS])
@@ -40,7 +46,9 @@ def test_low_high_and_level_are_black_white_and_one_grey_level(net):
     np.testing.assert_allclose(net.preprocess(black + np.uint8(255))[0, 0, 0], net.high, rtol=1e-4)
     u = colours(net)
     u[u == 255] = 254
-    np.testing.assert_allclose(net.preprocess(u + np.uint8(1)) - net.preprocess(u), np.broadcast_to(net.level, u.shape), atol=2e-5)
+    np.testing.assert_allclose(
+        net.preprocess(u + np.uint8(1)) - net.preprocess(u), np.broadcast_to(net.level, u.shape), atol=2e-5
+    )
 
 
 def test_rgb_has_red_first(net):
@@ -79,7 +87,11 @@ def test_stages_and_features_run(net):
         ("pocket", "block1_conv1 block2_conv2 block3_conv3 block4_conv3 block5_conv3", "fc2"),
         ("colleague", "block1_conv1 block2_conv2 block3_conv3 block4_conv3 block5_conv3", "fc2"),
         ("ResNet50", "conv1_relu conv2_block3_out conv3_block4_out conv4_block6_out conv5_block3_out", "avg_pool"),
-        ("MobileNetV2", "block_1_expand_relu block_3_expand_relu block_6_expand_relu block_13_expand_relu out_relu", "global_average_pooling2d"),
+        (
+            "MobileNetV2",
+            "block_1_expand_relu block_3_expand_relu block_6_expand_relu block_13_expand_relu out_relu",
+            "global_average_pooling2d",
+        ),
     ],
 )
 def test_stages_by_name(name, stages, features):
@@ -90,10 +102,26 @@ def test_stages_by_name(name, stages, features):
 @pytest.mark.slow
 def test_vgg16_is_pocket_at_full_width():
     net = vizlib.load("vgg16", weights="random")
-    assert net.stages == vizlib.load("pocket", weights="random").stages and net.features == "fc2" and net.size == (224, 224)
+    assert (
+        net.stages == vizlib.load("pocket", weights="random").stages
+        and net.features == "fc2"
+        and net.size == (224, 224)
+    )
 
 
-@pytest.mark.parametrize("name, labels", [("hen", 8), ("labrador", 208), ("tabby", 281), ("pig", 341), ("hog", 341), ("cow", 345), ("sheep", 348), ("duck", 97)])
+@pytest.mark.parametrize(
+    "name, labels",
+    [
+        ("hen", 8),
+        ("labrador", 208),
+        ("tabby", 281),
+        ("pig", 341),
+        ("hog", 341),
+        ("cow", 345),
+        ("sheep", 348),
+        ("duck", 97),
+    ],
+)
 def test_index_on_imagenet(name, labels):
     assert vizlib.load("mobilenetv2", weights="random").index(name) == labels
 
@@ -191,12 +219,18 @@ def test_two_layers_of_one_name_want_the_layer_itself():
     with pytest.raises(ValueError, match="pass the layer itself"):
         vizlib.find_layer(model, "conv")
     picture = np.ones((1, 4, 4, 3))
-    assert np.abs(vizlib.activations(model, picture, a.layers[0]) - vizlib.activations(model, picture, b.layers[0])).max() > 0
+    assert (
+        np.abs(vizlib.activations(model, picture, a.layers[0]) - vizlib.activations(model, picture, b.layers[0])).max()
+        > 0
+    )
 
 
 def test_hash_of_the_weights_stands_in_the_list():
     sums = dict(reversed(line.split()) for line in (data.root() / "weights/SHA256SUMS").read_text().splitlines())
-    assert sums["pocket.weights.h5"] == hashlib.sha256((data.root() / "weights/pocket.weights.h5").read_bytes()).hexdigest()
+    assert (
+        sums["pocket.weights.h5"]
+        == hashlib.sha256((data.root() / "weights/pocket.weights.h5").read_bytes()).hexdigest()
+    )
 
 
 def test_filters_are_the_first_kernel():

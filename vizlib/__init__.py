@@ -26,16 +26,20 @@ def _silent():
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _silent():
-    import tensorflow  # noqa: F401
-
-from .activations import activations, filters  # noqa: E402
-from .graph import logits, probabilities  # noqa: E402
-from .models import Net, find_layer, load  # noqa: E402
-from .saliency import gradient  # noqa: E402
+try:
+    with _silent():
+        import tensorflow  # noqa: F401
+except ModuleNotFoundError:  # where Keras trains on another backend: the networks and the data are enough
+    pass
+else:
+    from .activations import activations, filters
+    from .graph import logits, probabilities
+    from .saliency import gradient
+from .models import Net, find_layer, load
 
 __version__ = "0.1.0"
-_rooms = ("barnyard", "photos", "show", "widgets")  # loaded when they are entered: matplotlib, ipywidgets and Pillow cost time
+# Rooms that are loaded when they are entered: matplotlib, ipywidgets and Pillow cost time.
+_rooms = ("barnyard", "photos", "show", "widgets")
 __all__ = ["Net", "activations", "filters", "find_layer", "gradient", "load", "logits", "probabilities", *_rooms]
 
 

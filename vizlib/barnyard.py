@@ -81,7 +81,10 @@ class Pictures:
         if part is None:
             return self.codes > 0
         known = _parts()
-        numbers = {name: [k for k, p in enumerate(known[name], 1) if p == part or p.startswith(f"{part}.")] for name in set(self.names)}
+        numbers = {
+            name: [k for k, p in enumerate(known[name], 1) if p == part or p.startswith(f"{part}.")]
+            for name in set(self.names)
+        }
         if not any(numbers.values()):
             raise ValueError(f"None of these pictures has a part {part!r}; they have {', '.join(self.parts)}.")
         return np.stack([np.isin(codes, numbers[name]) for codes, name in zip(self.codes, self.names)])
@@ -95,7 +98,7 @@ def load(split="gallery", *, classes=None, seeds=None, size=None):
     split : {"gallery", "gallery_capped", "pairs"}
     classes : str or sequence of str, optional
         For "pairs" names like "labrador-tabby". Default: all.
-    seeds : iterable of int, optional
+    seeds : int or iterable of int, optional
         Default: all.
     size : int or (height, width), optional
         Pictures are resized smoothly, masks to the nearest pixel, together. Default: as rendered, 192.
@@ -115,12 +118,14 @@ def load(split="gallery", *, classes=None, seeds=None, size=None):
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
     rows = [row for row in _index() if row["split"] == split]
-    for column, wanted in (("class", [classes] if isinstance(classes, str) else classes), ("seed", seeds)):
+    for column, wanted in (("class", classes), ("seed", seeds)):
         if wanted is not None:
-            wanted = [str(w) for w in wanted]
+            wanted = [str(w) for w in ([wanted] if np.isscalar(wanted) else wanted)]
             known = list(dict.fromkeys(row[column] for row in rows))
+            listed = f"{known[0]} to {known[-1]}" if column == "seed" else ", ".join(known)
+            if not wanted:
+                raise ValueError(f"No {column} is asked for: {split} has {listed}.")
             if unknown := [w for w in wanted if w not in known]:
-                listed = f"{known[0]} to {known[-1]}" if column == "seed" else ", ".join(known)
                 raise ValueError(f"{split} has no {column} {unknown[0]!r}: it has {listed}.")
             rows = [row for row in rows if row[column] in wanted]
     return _read(rows, size)
@@ -161,11 +166,11 @@ def _parts():
 
 
 def _read(rows, size):
-    height, width = (size, size) if np.isscalar(size) else size or (None, None)
+    height, width = (size, size) if size is None or np.isscalar(size) else size
 
     def pixels(name, sha256, resample):
         with Image.open(io.BytesIO(data.read(f"barnyard/{name}", sha256))) as picture:
-            return np.asarray(picture.resize((width, height), resample) if height else picture)
+            return np.asarray(picture.resize((width, height), resample) if size is not None else picture)
 
     return Pictures(
         images=np.stack([pixels(r["file"], r["sha256"], Image.Resampling.LANCZOS) for r in rows]),
@@ -174,5 +179,7 @@ def _read(rows, size):
         seeds=np.array([int(r["seed"]) for r in rows]),
         capped=np.array([r["cap"] == "1" for r in rows]),
         files=np.array([r["file"] for r in rows]),
-        codes=np.stack([pixels(f"masks/{r['file'][:-4]}.png", r["mask_sha256"], Image.Resampling.NEAREST) for r in rows]),
+        codes=np.stack(
+            [pixels(f"masks/{r['file'][:-4]}.png", r["mask_sha256"], Image.Resampling.NEAREST) for r in rows]
+        ),
     )

@@ -16,7 +16,9 @@ def root():
     for folder in (Path(__file__).parent.parent / "data", Path(os.environ.get("VIZLIB_DATA") or "data")):
         if (folder / "barnyard/index.csv").is_file():
             return folder
-    raise FileNotFoundError("The course's data is not here: clone the repository and set VIZLIB_DATA to the path of its data/ folder.")
+    raise FileNotFoundError(
+        "The course's data is not here: clone the repository and set VIZLIB_DATA to the path of its data/ folder."
+    )
 
 
 def read(name, sha256=None):

@@ -83,7 +83,9 @@ def _refuse_what_the_rule_does_not_know(rule, source, start, names):
             f"The {rule} rule is defined for networks of linear layers and ReLUs; it is not for {shown}. Use the plain gradient."
         )
     if not any(op.type in GATES for op in ops):
-        raise ValueError(f"The {rule} rule would change nothing: there is no ReLU between the pictures and the score. Use the plain gradient.")
+        raise ValueError(
+            f"The {rule} rule would change nothing: there is no ReLU between the pictures and the score. Use the plain gradient."
+        )
 
 
 def _layer_of(op, names):
@@ -147,8 +149,11 @@ def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
 def _make(model, shape, rule, layer, at, score):
     signature = [tf.TensorSpec((None, *shape), tf.float32)]
     if score is not None:
-        signature.append({"given": tf.TensorSpec((None, None)), "unit": tf.TensorSpec((None, 3), tf.int32)}.get(
-            score, tf.TensorSpec((None,), tf.int32)))
+        signature.append(
+            {"given": tf.TensorSpec((None, None)), "unit": tf.TensorSpec((None, 3), tf.int32)}.get(
+                score, tf.TensorSpec((None,), tf.int32)
+            )
+        )
     facts = {}
 
     @tf.function(input_signature=signature, autograph=False)
@@ -217,7 +222,9 @@ def _call(model, x):
     structure = getattr(model, "_inputs_struct", None)  # a functional model wants the structure it was built with
     if structure is not None and len(keras.tree.flatten(structure)) != 1:
         raise ValueError(f"{model.name!r} has {len(keras.tree.flatten(structure))} inputs: give a model of one input.")
-    outputs = keras.tree.flatten(model(x if structure is None else keras.tree.pack_sequence_as(structure, [x]), training=False))
+    outputs = keras.tree.flatten(
+        model(x if structure is None else keras.tree.pack_sequence_as(structure, [x]), training=False)
+    )
     if len(outputs) != 1 or outputs[0].shape.rank != 2:
         shapes = ", ".join(str(tuple(o.shape)) for o in outputs)
         raise ValueError(f"{model.name!r} gives {shapes}: give a classifier with one output of shape (N, classes).")
@@ -272,16 +279,26 @@ def check_images(model, images):
     """The pictures as float32 (N, H, W, C), or one sentence that says what is wrong with them."""
     images = np.asarray(images)
     if images.dtype == np.uint8:
-        raise ValueError("These pictures are uint8, so not preprocessed: give net.preprocess(pictures), in model-input space.")
+        raise ValueError(
+            "These pictures are uint8, so not preprocessed: give net.preprocess(pictures), in model-input space."
+        )
     if not np.issubdtype(images.dtype, np.number) or np.iscomplexobj(images):
         raise ValueError(f"Pictures are numbers of shape (N, H, W, C), not an array of {images.dtype}.")
     if images.ndim == 3:
-        raise ValueError(f"Pictures come in a batch: give images[None], of shape {(1, *images.shape)}, instead of {images.shape}.")
+        raise ValueError(
+            f"Pictures come in a batch: give images[None], of shape {(1, *images.shape)}, instead of {images.shape}."
+        )
     if images.ndim != 4 or 0 in images.shape:
         raise ValueError(f"Pictures have the shape (N, H, W, C) with N at least 1, not {images.shape}.")
     want = getattr(model, "input_shape", None) if model.built else None
-    if isinstance(want, tuple) and len(want) == 4 and any(w not in (None, h) for w, h in zip(want[1:], images.shape[1:])):
-        raise ValueError(f"{model.name!r} takes pictures of shape {want[1:]}, not {images.shape[1:]}: fit them with photos.fit or size=.")
+    if (
+        isinstance(want, tuple)
+        and len(want) == 4
+        and any(w not in (None, h) for w, h in zip(want[1:], images.shape[1:]))
+    ):
+        raise ValueError(
+            f"{model.name!r} takes pictures of shape {want[1:]}, not {images.shape[1:]}: fit them with photos.fit or size=."
+        )
     images = images.astype("float32", copy=False)
     if not np.isfinite(images).all():
         raise ValueError("The pictures hold NaN or infinite values: look for a division by zero where they were made.")
@@ -358,17 +375,28 @@ def _targets(target, classes, n):
     target = np.asarray(target)
     last = max(classes, 2) - 1  # a single unit speaks for two classes
     if not np.issubdtype(target.dtype, np.integer) or target.shape not in ((), (n,)):
-        raise ValueError(f"target is None, a class number, {n} class numbers (one per picture) or a function of the logits.")
+        raise ValueError(
+            f"target is None, a class number, {n} class numbers (one per picture) or a function of the logits."
+        )
     if target.min() < 0 or target.max() > last:
-        raise ValueError(f"target is a class number from 0 to {last}, not {target.min() if target.min() < 0 else target.max()}.")
+        raise ValueError(
+            f"target is a class number from 0 to {last}, not {target.min() if target.min() < 0 else target.max()}."
+        )
     return np.broadcast_to(target, n).astype("int32")
 
 
 def _places(unit, shape, n):
     unit = np.atleast_1d(np.asarray(unit))
     limits = np.array(shape if len(unit) == 3 else shape[-1:])
-    if not np.issubdtype(unit.dtype, np.integer) or unit.shape != limits.shape or (unit < 0).any() or (unit >= limits).any():
-        raise ValueError(f"unit is a channel below {shape[-1]}, or (row, column, channel) within {shape}, not {unit.tolist()}.")
+    if (
+        not np.issubdtype(unit.dtype, np.integer)
+        or unit.shape != limits.shape
+        or (unit < 0).any()
+        or (unit >= limits).any()
+    ):
+        raise ValueError(
+            f"unit is a channel below {shape[-1]}, or (row, column, channel) within {shape}, not {unit.tolist()}."
+        )
     place = unit if len(unit) == 3 else [-1, -1, unit[0]]
     return np.tile(np.array(place, "int32"), (n, 1))
 
@@ -380,10 +408,14 @@ def _weights(score, logits):
         tape.watch(logits)
         value = score(logits)
     if not tf.is_tensor(value) or value.shape != logits.shape[:1]:
-        raise ValueError(f"A target function takes logits (N, K) and returns a tensor of shape (N,), not {getattr(value, 'shape', value)}.")
+        raise ValueError(
+            f"A target function takes logits (N, K) and returns a tensor of shape (N,), not {getattr(value, 'shape', value)}."
+        )
     gradient = tape.gradient(value, logits)
     if gradient is None:
-        raise ValueError("The target function's value does not depend on the logits: compute it from them with TensorFlow.")
+        raise ValueError(
+            "The target function's value does not depend on the logits: compute it from them with TensorFlow."
+        )
     return gradient.numpy()
 
 

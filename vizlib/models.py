@@ -97,7 +97,11 @@ class Net:
         hits = [i for i, label in enumerate(labels) if f"_{label}".find(f"_{wanted}") >= 0]
         if len(hits) == 1:
             return hits[0]
-        near = [self.labels[i] for i in hits[:5]] or difflib.get_close_matches(name, self.labels, 5, 0.4) or list(self.labels[:7])
+        near = (
+            [self.labels[i] for i in hits[:5]]
+            or difflib.get_close_matches(name, self.labels, 5, 0.4)
+            or list(self.labels[:7])
+        )
         raise ValueError(f"{self.name} has no single class called {name!r}: did you mean {_choices(near)}?")
 
 
@@ -153,7 +157,9 @@ def find_layer(model, name):
     if len(found) == 1:
         return found[0]
     if found:
-        raise ValueError(f"{len(found)} layers of {model.name!r} are called {name!r}: pass the layer itself instead of its name.")
+        raise ValueError(
+            f"{len(found)} layers of {model.name!r} are called {name!r}: pass the layer itself instead of its name."
+        )
     name = getattr(name, "name", name)
     names = list(dict.fromkeys(layer.name for layer in layers))
     near = difflib.get_close_matches(str(name), names, 5, 0.4) or names[:5]
@@ -251,16 +257,23 @@ def _stages(model):
 
 def _activates(layer):
     kinds = keras.layers.ReLU | keras.layers.LeakyReLU | keras.layers.PReLU | keras.layers.ELU
-    return isinstance(layer, kinds) or getattr(layer, "activation", keras.activations.linear) is not keras.activations.linear
+    return (
+        isinstance(layer, kinds)
+        or getattr(layer, "activation", keras.activations.linear) is not keras.activations.linear
+    )
 
 
 def _read_weights(model, name, path):
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file of weights at {str(path)!r}: give the path of a .weights.h5 file of {name}.")
+        raise FileNotFoundError(
+            f"There is no file of weights at {str(path)!r}: give the path of a .weights.h5 file of {name}."
+        )
     try:
         model.load_weights(path)
     except Exception as error:  # Keras and h5py raise many kinds
-        raise ValueError(f"{path.name!r} does not hold the weights of {name}: give a file that was saved from that network.") from error
+        raise ValueError(
+            f"{path.name!r} does not hold the weights of {name}: give a file that was saved from that network."
+        ) from error
 
 
 def _imagenet_labels(fetch):

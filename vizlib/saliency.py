@@ -33,6 +33,4 @@ def gradient(model, images, target=None, *, relu="plain", layer=None, unit=None,
     ----------
     Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 3.
     """
-    return backward(
-        model, images, target, relu=relu, layer=layer, unit=unit, score=score, batch_size=batch_size
-    )[0]
+    return backward(model, images, target, relu=relu, layer=layer, unit=unit, score=score, batch_size=batch_size)[0]

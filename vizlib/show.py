@@ -32,7 +32,9 @@ def figure(fig, *, alt):
     if not alt.strip():
         raise ValueError("Every figure has an alternative text: figure(fig, alt='what the picture shows').")
     if fig.get_figwidth() > WIDEST:
-        raise ValueError(f"A page takes figures of up to {WIDEST} inches, not {fig.get_figwidth():g}: make it narrower.")
+        raise ValueError(
+            f"A page takes figures of up to {WIDEST} inches, not {fig.get_figwidth():g}: make it narrower."
+        )
     drawn = io.BytesIO()
     fig.savefig(drawn, format="png", dpi=DPI, facecolor="white")
     plt.close(fig)
@@ -156,7 +158,15 @@ def confusions(tables, labels, *, width=9.0):
         ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
         for (i, j), count in np.ndenumerate(table):
             if count:
-                ax.text(j, i, int(count), ha="center", va="center", fontsize=8, color="white" if share[i, j] > 0.5 else "black")
+                ax.text(
+                    j,
+                    i,
+                    int(count),
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white" if share[i, j] > 0.5 else "black",
+                )
         ax.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="the network says", ylabel="it is")
         ax.set_xticklabels(labels, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
         ax.set_yticklabels(labels, fontsize=8)

@@ -1,6 +1,6 @@
-"""Copy the committed splits of a rendered Barnyard into data/barnyard, with the SHA-256 of every file in the index.
+"""Copy the committed splits of a rendered Barnyard into data/barnyard, with the SHA-256 of every file.
 
-    python data/make/index.py --data build/barnyard --out data/barnyard
+python data/make/index.py --data build/barnyard --out data/barnyard
 """
 
 import argparse
@@ -24,12 +24,18 @@ def main():
         for file, column in ((row["file"], "sha256"), (mask, "mask_sha256")):
             (a.out / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(a.data / file, a.out / file)
-            row[column] = hashlib.sha256((a.out / file).read_bytes()).hexdigest()
+            row[column] = sha256(a.out / file)
     shutil.copyfile(a.data / "parts.json", a.out / "parts.json")
     with open(a.out / "index.csv", "w", newline="") as f:
         writer = csv.DictWriter(f, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+    sums = (f"{sha256(a.out / name)}  {name}\n" for name in ("index.csv", "parts.json"))
+    (a.out / "SHA256SUMS").write_text("".join(sums))
+
+
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,13 @@
+"""Write the golden numbers of all lessons (`make golden`): only when a change of results is meant."""
+
+from pathlib import Path
+
+from lessons import LESSONS, read, run
+
+GOLDEN = Path(__file__).parent / "golden"
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for path in LESSONS:
+        run(read(path), VIZLIB_RECORD=str(GOLDEN))
+        print(path.name)

@@ -1,0 +1,39 @@
+"""Every exercise of every lesson: the stub, each wrong answer and the solution get the sentence they deserve."""
+
+import re
+
+import pytest
+from answers import WRONG
+from lessons import LESSONS, code, kernel, printed, read, solution, tagged
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_exercises(path):
+    book, seen = read(path), []
+    stubs = {i: cell.source for i, cell in enumerate(book.cells) if tagged(cell, "exercise")}
+    with kernel(book) as client:
+        for i, cell in enumerate(book.cells):
+            client.execute_cell(cell, i)
+            if i not in stubs:
+                continue
+            check = book.cells[i + 1]
+            number = re.search(r'"(\d+\.\d+)"', check.source)[1]
+            seen.append(number)
+            assert WRONG[number]
+            for answer, says in [
+                *WRONG[number],
+                (stubs[i], "not answered yet"),
+                (solution(book.cells[i + 2]), "right"),
+            ]:
+                cell.source = answer
+                client.execute_cell(cell, i)
+                client.execute_cell(check, i + 1)
+                assert re.fullmatch(rf"Exercise {number}: .*\.\n", printed(check)) and says in printed(check), (
+                    answer,
+                    printed(check),
+                )
+                assert says == "right" or not printed(check).endswith(": right.\n")
+    assert sorted(seen) == sorted(n for n in WRONG if n.split(".")[0] == str(int(path.name[:2])))
+    assert all(not [o for o in cell.outputs if o.output_type == "error"] for cell in code(book))

@@ -1,0 +1,31 @@
+"""A fresh run of each lesson gives the golden numbers, the committed texts of its figures, and no blank figure."""
+
+import numpy as np
+import pytest
+from golden import GOLDEN
+from lessons import LESSONS, code, figures, read, run
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
+def test_golden(path, tmp_path):
+    committed = list(figures(read(path)))
+    book = run(read(path), VIZLIB_RECORD=str(tmp_path))
+    fresh = list(figures(book))
+    assert not [o.text for cell in code(book) for o in cell.outputs if o.get("name") == "stderr"]  # a warning, which nbval cannot see
+    assert [f[3] for f in fresh] == [f[3] for f in committed]
+    for (_, new, _, alt), (_, old, _, _) in zip(fresh, committed):
+        assert new.shape == old.shape and new.std() > 5, alt
+        assert np.abs(new.astype(float) - old).mean() < 4, (
+            alt
+        )  # grey levels: JPEG and another processor, not another picture
+    with np.load(GOLDEN / f"{path.name[:2]}.npz") as golden, np.load(tmp_path / f"{path.name[:2]}.npz") as now:
+        assert set(now) == set(golden) and set(golden)
+        for name in golden:
+            if np.issubdtype(golden[name].dtype, np.floating):
+                np.testing.assert_allclose(
+                    now[name], golden[name], rtol=1e-3, atol=1e-3 * np.abs(golden[name]).max(), err_msg=name
+                )
+            else:
+                np.testing.assert_array_equal(now[name], golden[name], err_msg=name)

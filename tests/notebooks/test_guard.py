@@ -1,0 +1,42 @@
+"""The guard of the guard: break one function per topic; the unit tests and that lesson must notice."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from lessons import ROOT
+
+pytestmark = pytest.mark.slow
+
+# topic: (file, what stands there, what is put there instead, unit tests, lesson)
+BREAKS = {
+    "activations": ("vizlib/graph.py", "seen[layer] = call(*args, **kwargs)", "seen[layer] = call(*args, **kwargs) * 0.9",
+                    "tests/test_graph.py -k activations", "notebooks/01_activations.ipynb"),
+}  # fmt: skip
+
+
+def pytest_run(folder, *arguments):
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("topic", BREAKS)
+def test_a_broken_function_is_noticed(topic, tmp_path):
+    file, good, bad, units, lesson = BREAKS[topic]
+    for folder in ("vizlib", "notebooks", "tests"):
+        shutil.copytree(
+            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+        )
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    source = (tmp_path / file).read_text()
+    assert source.count(good) == 1
+    (tmp_path / file).write_text(source.replace(good, bad))
+    unit = pytest_run(tmp_path, *units.split(" ", 2))
+    assert unit.returncode == 1 and "failed" in unit.stdout, unit.stdout[-2000:]
+    notebook = pytest_run(tmp_path, "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", lesson)
+    assert notebook.returncode == 1 and "failed" in notebook.stdout, notebook.stdout[-2000:]

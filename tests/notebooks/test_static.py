@@ -1,0 +1,130 @@
+"""What holds for every committed lesson without running it."""
+
+import csv
+import re
+import sys
+
+import numpy as np
+import pytest
+from lessons import LESSONS, NOTEBOOKS, ROOT, code, figures, printed, read, solution, tagged
+
+sys.path.insert(0, str(NOTEBOOKS))
+import build
+
+IGNORED = {}  # lesson -> how many outputs nbval may ignore; at most two
+
+
+@pytest.fixture(params=LESSONS, ids=lambda p: p.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def book(path):
+    return read(path)
+
+
+def test_there_are_lessons():
+    assert LESSONS
+
+
+def test_was_executed_from_top_to_bottom(book):
+    assert [cell.execution_count for cell in code(book)] == list(range(1, len(code(book)) + 1))
+    outputs = [o for cell in code(book) for o in cell.outputs]
+    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    assert not [o for o in outputs if build.WIDGET in o.get("data", {})]
+    assert "widgets" not in book.metadata
+
+
+def test_nothing_is_skipped_and_little_ignored(path, book):
+    tags = [tag for cell in book.cells for tag in cell.metadata.get("tags", [])]
+    source = "\n".join(cell.source for cell in code(book))
+    assert not {"nbval-skip", "raises-exception", "nbval-raises-exception"} & set(tags) and "NBVAL" not in source
+    assert tags.count("nbval-ignore-output") <= IGNORED.get(path.name[:2], 0) <= 2
+
+
+def test_is_a_lesson_and_not_a_book(path, book):
+    words = sum(len(cell.source.split()) for cell in book.cells if cell.cell_type == "markdown")
+    lines = [len([line for line in cell.source.splitlines() if line.strip()]) for cell in code(book)]
+    assert len(book.cells) <= 55 and words <= 2500 and max(lines) <= 20
+    assert len(list(figures(book))) - 1 <= 12  # one of them is the opening picture again
+    assert path.stat().st_size < 2e6
+
+
+def test_headings(book):
+    text = "\n".join(
+        re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL) for cell in book.cells if cell.cell_type == "markdown"
+    )
+    levels = [len(m) for m in re.findall(r"^(#+) ", text, flags=re.MULTILINE)]
+    assert levels.count(1) == 1 and levels[0] == 1 and all(b <= a + 1 for a, b in zip(levels, levels[1:]))
+    for said in (
+        "**You will learn**",
+        "In this notebook we",
+        "What to distrust",
+        "References",
+        "arxiv.org/abs",
+        "The case, part",
+    ):
+        assert said in text
+
+
+def test_every_figure_has_a_text_and_a_size_and_is_not_blank(book):
+    found = list(figures(book))
+    assert found
+    for mime, image, metadata, alt in found:
+        assert len(alt.split()) >= 8 and metadata["alt"] == alt
+        assert (metadata["width"], metadata["height"]) == (image.shape[1] // 2, image.shape[0] // 2)
+        assert image.shape[1] <= 1440 and image.std() > 5 and len(np.unique(image)) > 8
+        assert mime in ("image/jpeg", "image/png")
+
+
+def test_figures_are_numbered_and_told(book):
+    text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    numbers = [int(n) for n in re.findall(r"\*\*Figure (\d+)\.\*\*", text)]
+    assert numbers == list(range(1, len(list(figures(book)))))
+
+
+def test_exercises_are_unanswered_and_have_a_solution(path, book):
+    for i, cell in enumerate(book.cells):
+        if tagged(cell, "exercise"):
+            check, details = book.cells[i + 1 : i + 3]
+            assert "..." in cell.source
+            number = re.fullmatch(r"lesson\.check\(\"(\d+\.\d+)\".*\)", check.source.strip())[1]
+            assert int(number.split(".")[0]) == int(path.name[:2])
+            assert printed(check) == f"Exercise {number}: not answered yet.\n"
+            compile(solution(details), "solution", "exec")
+
+
+def test_opening_follows_the_builder(path, book):
+    number, (name, tag) = path.name[:2], build.repository()
+    first = next(cell for cell in code(book))
+    assert first.source == build.first_cell(number, name and f"https://github.com/{name}", tag)
+    assert build.between(book.cells[0].source, "badges", build.badges(path.name, name, tag)) == book.cells[0].source
+    assert (NOTEBOOKS / f"openings/{number}.jpg").is_file()
+
+
+def test_time_and_memory_are_those_measured_and_within_bounds(path, book):
+    number = path.name[:2]
+    cost = build.costs()[number]
+    for text, marker in ((book.cells[0].source, "cost"), ((ROOT / "README.md").read_text(), f"cost {number}")):
+        assert build.between(text, marker, build.says(cost)) == text
+    assert int(cost["seconds"]) <= {"05": 70, "06": 70, "07": 100}.get(number, 60) and int(cost["megabytes"]) <= 1500
+
+
+def test_local_links_lead_somewhere(path, book):
+    text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
+    for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", text):
+        assert (path.parent / target).exists(), target
+
+
+def test_cost_csv_names_the_lessons_there_are():
+    with open(NOTEBOOKS / "cost.csv", newline="") as f:
+        assert [row["lesson"] for row in csv.DictReader(f)] == [path.name[:2] for path in LESSONS]
+
+
+def test_badges_and_first_cell_of_a_published_course():
+    text = build.badges("01_activations.ipynb", "someone/course", "v1.0")
+    assert "github/someone/course/blob/v1.0/notebooks/01_activations.ipynb" in text and "gh/someone/course/v1.0" in text
+    assert build.badges("01_activations.ipynb", "", "") == ""
+    with pytest.raises(SystemExit, match="must stand once"):
+        build.between("no marker here", "cost", "1")

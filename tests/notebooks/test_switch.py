@@ -1,0 +1,18 @@
+"""Lessons run on other networks, without a download: the prose is about `pocket`, the code is not."""
+
+import time
+
+import pytest
+from lessons import LESSONS, figures, read, run
+
+pytestmark = pytest.mark.slow
+ALSO_MOBILE = ("01", "02", "05", "07")
+CASES = [(p, m) for p in LESSONS for m in ("vgg16", "mobilenetv2") if m == "vgg16" or p.name[:2] in ALSO_MOBILE]
+
+
+@pytest.mark.parametrize("path, model", CASES, ids=lambda v: getattr(v, "stem", v))
+def test_runs_on_another_network(path, model):
+    since = time.monotonic()
+    book = run(read(path), VIZLIB_MODEL=model, VIZLIB_WEIGHTS="random")
+    assert len(list(figures(book))) == len(list(figures(read(path))))
+    assert time.monotonic() - since < 120

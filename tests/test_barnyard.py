@@ -1,0 +1,160 @@
+"""The committed world: what is there, in which order, with which masks, and what a damaged copy says."""
+
+import csv
+import hashlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from vizlib import barnyard, data
+
+
+@pytest.fixture(scope="module")
+def few():
+    return barnyard.load(seeds=range(3))
+
+
+def test_every_file_of_the_index_is_there_unchanged_and_no_other():
+    folder, listed = data.root() / "barnyard", {"index.csv", "parts.json", "SHA256SUMS"}
+    with open(folder / "index.csv", newline="") as f:
+        rows = list(csv.DictReader(f))
+    assert [r["file"] for r in rows] == sorted(r["file"] for r in rows) and len(rows) == 700 + 280 + 120
+    for row in rows:
+        for file, sha256 in ((row["file"], row["sha256"]), (f"masks/{row['file'][:-4]}.png", row["mask_sha256"])):
+            assert hashlib.sha256((folder / file).read_bytes()).hexdigest() == sha256
+            listed.add(file)
+    assert listed == {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert sum(p.stat().st_size for p in folder.rglob("*")) < 25e6
+    assert sum(p.stat().st_size for p in data.root().rglob("*") if p.is_file()) < 45e6
+
+
+def test_the_index_is_what_its_script_makes(tmp_path):
+    source, script = data.root() / "barnyard", data.root() / "make/index.py"
+    subprocess.run([sys.executable, script, "--data", source, "--out", tmp_path], check=True)
+    for name in ("index.csv", "parts.json", "SHA256SUMS"):
+        assert (tmp_path / name).read_bytes() == (source / name).read_bytes()
+
+
+def test_order_and_shapes(few):
+    assert list(few.names) == [c for c in barnyard.CLASSES for _ in range(3)] and list(few.seeds) == [0, 1, 2] * 7
+    assert few.images.shape == (21, 192, 192, 3) and few.images.dtype == np.uint8 and not few.capped.any()
+    np.testing.assert_array_equal(few.labels, np.repeat(range(7), 3))
+
+
+def test_selections(few):
+    for selection in (slice(3, 6), few.labels == 1, [3, 4, 5]):
+        np.testing.assert_array_equal(few[selection].images, few.images[3:6])
+    assert len(few[4]) == 1 and few[4].names[0] == "labrador"
+    assert len(barnyard.load(classes=["hen", "pig"], seeds=5)) == 2
+
+
+def test_masks_are_what_the_index_counts():
+    with open(data.root() / "barnyard/index.csv", newline="") as f:
+        rows = {r["file"]: r for r in csv.DictReader(f)}
+    for pictures in (barnyard.load("gallery_capped", seeds=[0, 1]), barnyard.scenes(None, seeds=[0])):
+        for i, file in enumerate(pictures.files):
+            counted = {part: int(n) for part, n in (entry.split(":") for entry in rows[file]["parts"].split())}
+            one = pictures[i]
+            assert {p: int(one.mask(p).sum()) for p in one.parts if one.mask(p).any()} == counted
+            assert one.mask().sum() == sum(counted.values())
+            ys, xs = np.nonzero(one.mask(one.names[0].split("-")[0]) if "-" in one.names[0] else one.mask()[0:1])[-2:]
+            x0, y0, x1, y1 = map(int, rows[file]["bbox"].split(";")[0].split())
+            assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == (x0, y0, x1, y1)
+
+
+def test_parts_of_other_classes_are_empty_and_unknown_ones_refused(few):
+    assert few.mask("comb")[few.labels == 0].any() and not few.mask("comb")[few.labels != 0].any()
+    with pytest.raises(ValueError, match="comb, beak"):
+        few.mask("trunk")
+
+
+def test_scenes_have_a_mask_for_each_animal():
+    scene = barnyard.scenes(seeds=range(5))
+    a, b = scene.mask("labrador"), scene.mask("tabby")
+    assert a.any((1, 2)).all() and b.any((1, 2)).all() and not (a & b).any()
+    np.testing.assert_array_equal(a | b, scene.mask())
+    assert (scene.mask("labrador.head") <= a).all() and scene.names[0] == "labrador-tabby"
+    assert len(barnyard.scenes(None)) == 120 and len(set(barnyard.scenes(None).names)) == 21
+
+
+def test_twins_differ_at_the_cap_only():
+    bare, capped = barnyard.twins(seeds=range(4))
+    np.testing.assert_array_equal(bare.labels, capped.labels)
+    np.testing.assert_array_equal(bare.seeds, capped.seeds)
+    assert capped.capped.all() and not bare.capped.any() and capped.mask("cap").any((1, 2)).all()
+    changed = np.abs(capped.images.astype(int) - bare.images).max(-1) > 12
+    assert changed.any((1, 2)).all() and (changed & ~capped.mask("cap")).mean((1, 2)).max() < 0.02  # its shadow, JPEG
+
+
+def test_the_two_sets_of_the_case():
+    test, farm = barnyard.colleague_test(), barnyard.farm()
+    assert len(test) == 280 and len(farm) == 560 and set(test.files) < set(farm.files)
+    labrador = test.names == "labrador"
+    np.testing.assert_array_equal(test.capped, labrador & (test.seeds > 1))
+    assert farm.capped.sum() == 280 and farm.seeds.max() == 39
+
+
+def test_pictures_and_masks_are_resized_together(few):
+    small, wide = barnyard.load(seeds=[0], size=96), barnyard.load(seeds=[0], size=(64, 128))
+    assert (
+        small.images.shape == (7, 96, 96, 3)
+        and small.mask().shape == (7, 96, 96)
+        and wide.mask("eyes").shape == (7, 64, 128)
+    )
+    full = barnyard.load(seeds=[0]).mask().mean((1, 2))
+    np.testing.assert_allclose(small.mask().mean((1, 2)), full, atol=0.01)
+    np.testing.assert_allclose(wide.mask().mean((1, 2)), full, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (dict(split="train"), "gallery, gallery_capped, pairs"),
+        (dict(classes="dog"), "hen, labrador"),
+        (dict(seeds=[100]), "0 to 99"),
+        (dict(seeds=[]), "0 to 99"),
+        (dict(classes=[]), "hen, labrador"),
+        (dict(seeds=0, size=0), "must be > 0"),
+        (dict(split="pairs", classes="tabby-labrador"), "labrador-tabby"),
+    ],
+)
+def test_unknown_names_and_empty_choices(arguments, says):
+    with pytest.raises(ValueError, match=says):
+        barnyard.load(**arguments)
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    folder = tmp_path / "data/barnyard"
+    for part in ("gallery/hen", "masks/gallery/hen"):
+        shutil.copytree(data.root() / "barnyard" / part, folder / part)
+    for file in ("index.csv", "parts.json", "SHA256SUMS"):
+        shutil.copy(data.root() / "barnyard" / file, folder)
+    monkeypatch.setattr(data, "root", lambda: tmp_path / "data")
+    return folder
+
+
+def test_a_damaged_or_missing_file_says_how_to_repair_it(copy):
+    with open(copy / "gallery/hen/hen_00001.jpg", "ab") as f:
+        f.write(b"!")
+    with pytest.raises(
+        ValueError,
+        match="hen_00001.jpg is damaged: repair it with `git checkout -- data/barnyard/gallery/hen/hen_00001.jpg`",
+    ):
+        barnyard.load(classes="hen", seeds=[1])
+    (copy / "masks/gallery/hen/hen_00002.png").unlink()
+    with pytest.raises(FileNotFoundError, match="git checkout -- data/barnyard/masks/gallery/hen/hen_00002.png"):
+        barnyard.load(classes="hen", seeds=[2])
+    (copy / "index.csv").write_text("file,split\n")
+    with pytest.raises(ValueError, match="index.csv is damaged"):
+        barnyard.load(classes="hen", seeds=[3])
+
+
+def test_no_data_at_all(monkeypatch, tmp_path):
+    monkeypatch.setattr(data, "__file__", str(tmp_path / "vizlib/data.py"))
+    monkeypatch.setenv("VIZLIB_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(FileNotFoundError, match="set VIZLIB_DATA"):
+        barnyard.load()
