@@ -240,19 +240,26 @@ def _below(layer):
     return layer.input._keras_history.operation
 
 
+def map_layers(model):
+    """The names of the layers that give activation maps, shallow to deep."""
+    return [name for name, _ in _maps(model)]
+
+
 def _stages(model):
     """The last activation before each halving of the map: the first, the last, and three evenly between."""
-    maps = [
-        layer
-        for layer in model.layers
-        if _activates(layer) and len(layer.output.shape) == 4 and min(layer.output.shape[1:3]) > 1
-    ]
-    last = [a for a, b in zip(maps, [*maps[1:], None]) if b is None or b.output.shape[1] <= 0.6 * a.output.shape[1]]
+    maps = _maps(model)
+    last = [a for a, b in zip(maps, [*maps[1:], ("", 0)]) if b[1] <= 0.6 * a[1]]
     last = last if len(last) >= 5 else maps
-    names = [last[i].name for i in np.linspace(0, len(last) - 1, 5).round().astype(int)]
-    if "block1_conv1" in (layer.name for layer in maps):  # a VGG: its first layer sees the pixels
+    names = [last[i][0] for i in np.linspace(0, len(last) - 1, 5).round().astype(int)]
+    if "block1_conv1" in map_layers(model):  # a VGG: its first layer sees the pixels
         names[0] = "block1_conv1"
     return tuple(names)
+
+
+def _maps(model):
+    """(name, side) of the layers that give activation maps."""
+    shapes = [(layer.name, layer.output.shape) for layer in model.layers if _activates(layer)]
+    return [(name, shape[1]) for name, shape in shapes if len(shape) == 4 and min(shape[1:3]) > 1]
 
 
 def _activates(layer):

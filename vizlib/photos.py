@@ -139,7 +139,6 @@ def fit(picture, size):
 
 def _fetch(name):
     import pooch
-    import requests
 
     url, sha256 = FETCHED[name]
     folder = pooch.os_cache("vizlib")
@@ -151,13 +150,13 @@ def _fetch(name):
         raise FileNotFoundError(
             f"What came for the photograph {name!r} is not the file it should be: try again later."
         ) from error
-    except requests.RequestException as error:  # before OSError, which it is, too
+    except OSError as error:  # a failed connection is one, too, without a number
+        if error.errno or isinstance(error, PermissionError):
+            raise FileNotFoundError(
+                f"The photograph {name!r} cannot be kept in {folder}: make room there or make that folder writable."
+            ) from error
         raise FileNotFoundError(
             f"The photograph {name!r} is not on this machine and could not be fetched: connect once, or use {', '.join(SHIPPED)}."
-        ) from error
-    except OSError as error:
-        raise FileNotFoundError(
-            f"The photograph {name!r} cannot be kept in {folder}: make room there or make that folder writable."
         ) from error
 
 

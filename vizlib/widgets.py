@@ -7,6 +7,7 @@ from matplotlib import colormaps
 
 from . import show as draw
 from .activations import activations
+from .models import map_layers
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -47,7 +48,7 @@ def feature_map(net, picture, layer, channel, *, side=288):
     return np.hstack([draw.enlarge(panel, side) for panel in panels]), float(maps.max())
 
 
-def feature_maps(net, pictures, *, layers=None):
+def feature_maps(net, pictures):
     """Walk through the layers and channels of a network.
 
     Parameters
@@ -55,14 +56,12 @@ def feature_maps(net, pictures, *, layers=None):
     net : Net
     pictures : dict
         Name -> uint8 picture (H, W, 3) of the net's size.
-    layers : sequence of str, optional
-        Default: the net's five stages.
 
     Returns
     -------
     ipywidgets.Widget
     """
-    widths = {name: net.model.get_layer(name).output.shape[-1] for name in layers or net.stages}
+    widths = {name: net.model.get_layer(name).output.shape[-1] for name in map_layers(net.model)}
     picture = controls.Dropdown(options=list(pictures), description="picture")
     layer = controls.Dropdown(options=list(widths), description="layer")
     channel = controls.IntSlider(0, 0, widths[layer.value] - 1, description="channel", continuous_update=False)

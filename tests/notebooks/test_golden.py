@@ -13,7 +13,9 @@ def test_golden(path, tmp_path):
     committed = list(figures(read(path)))
     book = run(read(path), VIZLIB_RECORD=str(tmp_path))
     fresh = list(figures(book))
-    assert not [o.text for cell in code(book) for o in cell.outputs if o.get("name") == "stderr"]  # a warning, which nbval cannot see
+    assert not [
+        o.text for cell in code(book) for o in cell.outputs if o.get("name") == "stderr"
+    ]  # a warning, which nbval cannot see
     assert [f[3] for f in fresh] == [f[3] for f in committed]
     for (_, new, _, alt), (_, old, _, _) in zip(fresh, committed):
         assert new.shape == old.shape and new.std() > 5, alt

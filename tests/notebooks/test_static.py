@@ -108,7 +108,7 @@ def test_time_and_memory_are_those_measured_and_within_bounds(path, book):
     cost = build.costs()[number]
     for text, marker in ((book.cells[0].source, "cost"), ((ROOT / "README.md").read_text(), f"cost {number}")):
         assert build.between(text, marker, build.says(cost)) == text
-    assert int(cost["seconds"]) <= {"05": 70, "06": 70, "07": 100}.get(number, 60) and int(cost["megabytes"]) <= 1500
+    assert int(cost["seconds"]) <= build.SECONDS.get(number, 60) and int(cost["megabytes"]) <= 1500
 
 
 def test_local_links_lead_somewhere(path, book):

@@ -1,0 +1,110 @@
+"""Speed as ratios, measured in one run (`make bench`). Prints a table; exits with 1 if a target is missed. Never gates CI.
+
+A row of TARGETS is a function that returns (what is compared, target, measured); smaller is better.
+"""
+
+import gc
+import statistics
+import sys
+import time
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+import vizlib
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "notebooks"))
+import build
+
+ROUNDS = 7
+
+
+def medians(*calls, rounds=ROUNDS):
+    """Median seconds of each call, taken in turns after one warm-up each, so that all see the same machine."""
+    for call in calls:
+        call()
+    times = [[] for _ in calls]
+    gc.disable()
+    for _ in range(rounds):
+        for call, kept in zip(calls, times):
+            since = time.perf_counter()
+            call()
+            kept.append(time.perf_counter() - since)
+    gc.enable()
+    return [statistics.median(kept) for kept in times]
+
+
+def bare(model):
+    """The plain compiled forward pass."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]))])
+    def forward(x):
+        return model(x, training=False)
+
+    return forward
+
+
+def network(name):
+    net = vizlib.load(name, weights="random")
+    count = {"pocket": 32, "vgg16": 4}[name]
+    return net, np.random.default_rng(0).normal(0, 50, (count, *net.size, 3)).astype("float32")
+
+
+def forward_pass(name):
+    net, x = network(name)
+    forward = bare(net.model)
+    plain, logits, maps = medians(
+        lambda: forward(tf.constant(x)).numpy(),
+        lambda: vizlib.logits(net.model, x),
+        lambda: vizlib.activations(net.model, x, net.stages[4]),
+    )
+    yield f"logits / bare forward pass, {name}", 1.1, logits / plain
+    yield f"activations of {net.stages[4]} / bare forward pass, {name}", 1.1, maps / plain
+
+
+def second_use(name):
+    """A second class, and a layer seen before, cost no second trace."""
+    net, x = network(name)
+    vizlib.gradient(net.model, x[:1], 0)
+    vizlib.activations(net.model, x[:1], net.stages[2])
+    warm, other = medians(lambda: vizlib.gradient(net.model, x[:1], 0), lambda: vizlib.gradient(net.model, x[:1], 1))
+    yield f"gradient of another class / of the same class, {name}", 1.1, other / warm
+    one, part = medians(
+        lambda: vizlib.activations(net.model, x[:2], net.stages[2], batch_size=2),
+        lambda: vizlib.activations(net.model, x[:3], net.stages[2], batch_size=2),
+    )
+    yield f"activations of 3 pictures in batches of 2 / of 2 pictures, {name}", 1.75, part / one
+
+
+def gradients(name):
+    """A gradient against the bare compiled forward and backward pass."""
+    net, x = network(name)
+    x = x[: max(1, len(x) // 4)]
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *net.model.input_shape[1:]))])
+    def passes(x):
+        return tf.gradients(tf.reduce_sum(net.model(x, training=False)[:, 0]), x)[0]
+
+    plain, gradient = medians(lambda: passes(tf.constant(x)).numpy(), lambda: vizlib.gradient(net.model, x, 0))
+    yield f"gradient / bare forward and backward pass, {name}", 1.1, gradient / plain
+
+
+def lessons():
+    """Every lesson from a cold kernel: seconds and peak memory."""
+    for path in sorted(build.HERE.glob("[0-9][0-9]_*.ipynb")):
+        _, seconds, megabytes = build.execute(path)
+        yield f"{path.name}, seconds", build.SECONDS.get(path.name[:2], 60), seconds
+        yield f"{path.name}, gigabytes", 1.5, megabytes / 1000
+
+
+if __name__ == "__main__":
+    missed = 0
+    print(f"{'measured':>9} {'target':>7}")
+    rows = [part(name) for name in ("pocket", "vgg16") for part in (forward_pass, second_use, gradients)]
+    for what, target, measured in chain(*rows, lessons()):
+        missed += measured > target
+        verdict = "met" if measured <= target else "MISSED"
+        print(f"{measured:9.2f} {target:7.2f}  {verdict:6}  {what}", flush=True)
+    sys.exit(missed > 0)

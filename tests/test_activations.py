@@ -1,0 +1,135 @@
+"""Lesson 1's rooms beyond the engine: what figures and widgets show, tested as data."""
+
+import io
+
+import ipywidgets
+import keras
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+import vizlib
+from vizlib import barnyard, models, show, widgets
+
+
+@pytest.fixture(scope="module")
+def net():
+    keras.utils.set_random_seed(0)
+    return vizlib.load("pocket", weights="random")
+
+
+@pytest.fixture(scope="module")
+def hen():
+    return barnyard.load(classes="hen", seeds=[4]).images[0]
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """What is displayed from here on: (data, metadata) pairs."""
+    pairs = []
+    for room in (show, widgets):
+        monkeypatch.setattr(room, "display", lambda data, metadata=None, raw=False: pairs.append((data, metadata)))
+    return pairs
+
+
+def drawing(picture=None):
+    fig = Figure((4, 2))
+    ax = fig.subplots()
+    ax.plot([0, 1]) if picture is None else ax.imshow(picture)
+    return fig
+
+
+@pytest.mark.parametrize(
+    "picture, mime", [(None, "image/png"), (np.zeros((64, 64, 3)), "image/jpeg"), (np.eye(7), "image/png")]
+)
+def test_a_figure_carries_its_text_and_half_its_pixels(shown, picture, mime):
+    show.figure(drawing(picture), alt="a line")
+    ((data, metadata),) = shown
+    assert set(data) == {mime, "text/plain"} and data["text/plain"] == "a line"
+    image = Image.open(io.BytesIO(data[mime]))
+    assert image.size == (576, 288) and metadata == {mime: {"alt": "a line", "width": 288, "height": 144}}
+
+
+def test_a_figure_needs_a_text_and_fits_the_page():
+    with pytest.raises(ValueError, match="alternative text"):
+        show.figure(drawing(), alt=" ")
+    with pytest.raises(ValueError, match="10 inches"):
+        show.figure(Figure((11, 2)), alt="too wide")
+
+
+def test_grid_draws_any_of_barnyard_in_its_colours(hen):
+    pictures = barnyard.scenes(seeds=[0])
+    fig = show.grid(
+        [hen, pictures.images[0], pictures.mask("tabby")[0], None], titles=list("abcd"), rows=["r", "s"], columns=2
+    )
+    first, second, mask, empty = (ax.images for ax in fig.axes)
+    assert (first[0].get_array() == hen).all() and mask[0].get_cmap().name == "gray" and not empty
+    assert [ax.get_title() for ax in fig.axes] == list("abcd") and fig.axes[2].get_ylabel() == "s"
+
+
+def test_grid_scales_maps_alone_and_signed_ones_around_zero():
+    maps = [np.array([[0.0, 2.0]]), np.array([[0.0, 5.0]])]
+    assert [ax.images[0].get_clim() for ax in show.grid(maps).axes] == [(0, 2), (0, 5)]
+    signed = show.grid([*maps, np.array([[-3.0, 1.0]])])
+    assert [ax.images[0].get_clim() for ax in signed.axes if ax.images] == [(-2, 2), (-5, 5), (-3, 3)]
+    assert {ax.images[0].get_cmap().name for ax in signed.axes if ax.images} == {"RdBu_r"}
+    shared = show.grid(maps, limits=(0, 10), unit="volts")
+    assert [ax.images[0].get_clim() for ax in shared.axes[:2]] == [(0, 10)] * 2 and shared.axes[
+        -1
+    ].get_ylabel() == "volts"
+
+
+def test_signed_maps_have_grey_at_zero():
+    maps = np.zeros((2, 2, 2, 3))
+    maps[0, 0, 0] = [-4, 2, 0]
+    pictures = show.signed(maps)
+    np.testing.assert_allclose(pictures[0, 0, 0], [0, 0.75, 0.5])
+    assert (pictures[1] == 0.5).all()
+
+
+def test_overlay_is_grey_where_the_map_is_zero(hen):
+    heat = np.zeros((12, 12))
+    assert (np.ptp(show.overlay(hen, heat).astype(int), axis=-1) == 0).all()
+    heat[0, 0] = 3
+    laid = show.overlay(hen, heat)
+    assert laid.shape == hen.shape and laid.dtype == np.uint8
+    assert np.ptp(laid[2, 2].astype(int)) > 50 and np.ptp(laid[100, 100].astype(int)) == 0
+    np.testing.assert_array_equal(show.overlay(hen, heat, limits=(0, 1e9)), show.overlay(hen, heat * 0))
+
+
+def test_confusions_write_the_counts():
+    fig = show.confusions({"one": np.array([[3, 0], [1, 2]])}, ["a", "b"])
+    assert sorted(text.get_text() for text in fig.axes[0].texts) == ["1", "2", "3"]
+
+
+def test_feature_map_is_the_picture_the_map_and_the_overlay(net, hen):
+    panels, top = widgets.feature_map(net, hen, "block2_conv2", 3, side=96)
+    maps = vizlib.activations(net.model, net.preprocess(hen[None]), "block2_conv2")[0, :, :, 3]
+    assert panels.shape == (96, 288, 3) and top == maps.max()
+    np.testing.assert_array_equal(panels[:, :96], show.enlarge(hen, 96))
+    y, x = np.unravel_index(maps.argmax(), maps.shape)
+    assert panels[y, 96 + x, 0] > 240 and panels[y, 96 + x, 2] < 60  # the map's colours end in yellow
+
+
+def test_every_place_of_the_explorer_redraws(net, hen):
+    box = widgets.feature_maps(net, {"hen": hen, "dark": hen // 2})
+    (picture, layer, channel), image, caption = box.children[0].children, *box.children[1:]
+    assert list(layer.options) == models.map_layers(net.model) and len(layer.options) == 13
+    seen = {image.value}
+    for name in layer.options:
+        layer.value = name
+        assert channel.max == net.model.get_layer(name).output.shape[-1] - 1 and caption.value.startswith(name)
+        channel.value = channel.max
+        seen.add(image.value)
+    picture.value = "dark"
+    seen.add(image.value)
+    assert len(seen) == 15
+    layer.value = "block1_conv1"  # fewer channels than the one chosen
+    assert channel.value == channel.max == 15 and "channel 15" in caption.value
+
+
+def test_a_widget_says_what_it_is_where_no_kernel_runs(shown):
+    widgets.show(ipywidgets.Label("x"), says="Explorer: nothing. Run this cell to use it.")
+    ((data, _),) = shown
+    assert data["text/plain"].startswith("Explorer") and widgets.VIEW in data
