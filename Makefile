@@ -8,8 +8,10 @@ NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=12
 
 .PHONY: lab test nbval notebooks golden bench clean lock
 
-lab: .venv/stamp
-	@echo "JupyterLab opens on the course at http://localhost:8888/lab/tree/01_activations.ipynb (or the address printed below); Ctrl+C ends it."
+lab:
+	@echo "make lab: the environment (once, about 0.9 GB to download), then JupyterLab on lesson 1."
+	@$(MAKE) --no-print-directory .venv/stamp
+	@echo "Open http://localhost:8888/lab/tree/01_activations.ipynb, or the address that JupyterLab prints if 8888 is taken. Ctrl+C ends it."
 	.venv/bin/jupyter lab --notebook-dir=notebooks notebooks/01_activations.ipynb $(LAB)
 
 test: .venv/stamp
@@ -34,7 +36,7 @@ lock:  # needs uv
 clean:
 	rm -rf .venv build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis
 
-.venv/stamp: requirements.lock pyproject.toml
+.venv/stamp: requirements.lock
 	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13 with venv: install one of them, then run make again."; exit 1; }
 	@echo "Making the environment .venv with $$($(PYTHON) --version): about 0.9 GB to download once, 3 GB on disk, a few minutes."
 	rm -rf .venv

@@ -63,7 +63,7 @@ def test_grid_draws_any_of_barnyard_in_its_colours(hen):
     fig = show.grid(
         [hen, pictures.images[0], pictures.mask("tabby")[0], None], titles=list("abcd"), rows=["r", "s"], columns=2
     )
-    first, second, mask, empty = (ax.images for ax in fig.axes)
+    first, _, mask, empty = (ax.images for ax in fig.axes)
     assert (first[0].get_array() == hen).all() and mask[0].get_cmap().name == "gray" and not empty
     assert [ax.get_title() for ax in fig.axes] == list("abcd") and fig.axes[2].get_ylabel() == "s"
 

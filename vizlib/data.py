@@ -13,9 +13,9 @@ def root():
     FileNotFoundError
         If neither is there.
     """
-    for folder in (Path(__file__).parent.parent / "data", Path(os.environ.get("VIZLIB_DATA") or "data")):
-        if (folder / "barnyard/index.csv").is_file():
-            return folder
+    for folder in (Path(__file__).parent.parent / "data", os.environ.get("VIZLIB_DATA")):
+        if folder and (Path(folder) / "barnyard/index.csv").is_file():
+            return Path(folder)
     raise FileNotFoundError(
         "The course's data is not here: clone the repository and set VIZLIB_DATA to the path of its data/ folder."
     )

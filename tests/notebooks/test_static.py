@@ -2,6 +2,7 @@
 
 import csv
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -128,3 +129,24 @@ def test_badges_and_first_cell_of_a_published_course():
     assert build.badges("01_activations.ipynb", "", "") == ""
     with pytest.raises(SystemExit, match="must stand once"):
         build.between("no marker here", "cost", "1")
+
+
+def test_first_cell_on_colab_fetches_the_course_and_stands_in_it(tmp_path):
+    """Run as Colab would: an empty folder, the module google.colab, and a repository with a tag."""
+    published, content = tmp_path / "published", tmp_path / "content"
+    (published / "notebooks").mkdir(parents=True)
+    (published / "vizlib").mkdir()
+    content.mkdir()
+    (published / "vizlib/__init__.py").write_text("here = True\n")
+    (published / "notebooks/lesson.py").write_text("import vizlib\ndef opening(n): print('opened', n, vizlib.here)\n")
+    who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "x"], ["tag", "v1"]):
+        subprocess.run(["git", *command], cwd=published, check=True)
+    cell = build.first_cell("01", f"file://{published}", "v1")
+    program = f"import sys, types\nsys.modules['google.colab'] = types.ModuleType('colab')\n{cell}\nprint(os.getcwd())"
+    said = subprocess.run(
+        [sys.executable, "-c", program], cwd=content, capture_output=True, text=True, check=True
+    ).stdout
+    assert said.split() == ["opened", "01", "True", str(content / "course/notebooks")]
+    again = subprocess.run([sys.executable, "-c", cell], cwd=ROOT / "notebooks", capture_output=True, text=True)
+    assert "Ready" in again.stdout and again.returncode == 0  # elsewhere it fetches nothing
