@@ -74,10 +74,13 @@ def says(cost):
     return f"{int(cost['seconds'])} seconds and {int(cost['megabytes']) / 1000:.1f} GB of memory"
 
 
-def execute(path):
-    """The notebook, executed from nothing; the seconds that took, and the kernel's peak memory in megabytes."""
-    book = nbformat.read(path, as_version=4)
-    probe = nbformat.v4.new_code_cell("import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
+# The kernel's own peak, in kB; getrusage would not do: its maximum is inherited from the process that starts the kernel.
+PEAK = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+
+
+def execute(book, name):
+    """Execute a notebook from nothing, in place; the seconds that took, and the kernel's peak memory in megabytes."""
+    probe = nbformat.v4.new_code_cell(PEAK)
     book.cells.append(probe)
     for cell in book.cells:
         if cell.cell_type == "code":
@@ -90,10 +93,10 @@ def execute(path):
         at = next(
             i for i, cell in enumerate(book.cells) if any(o.output_type == "error" for o in cell.get("outputs", []))
         )
-        raise SystemExit(f"{path.name}, cell {at}: {error}") from None
+        raise SystemExit(f"{name}, cell {at}: {error}") from None
     seconds = time.monotonic() - since
     book.cells.pop()
-    return book, seconds, int(probe.outputs[-1].text) // 1024
+    return seconds, round(int(probe.outputs[-1].text) * 1024 / 1e6)
 
 
 def clean(book, number):
@@ -137,18 +140,17 @@ def build(path):
     book.cells[0].source = between(book.cells[0].source, "badges", badges(path.name, name, tag))
     first = next(c for c in book.cells if c.cell_type == "code")
     first.source = first_cell(number, name and f"https://github.com/{name}", tag)
-    nbformat.write(book, path)
-    book, seconds, megabytes = execute(path)
+    seconds, megabytes = execute(book, path.name)
     if opening_picture(book, number):  # the first cell shows it: once more
-        book, seconds, megabytes = execute(path)
+        seconds, megabytes = execute(book, path.name)
     known = costs() | {number: {"lesson": number, "seconds": round(seconds), "megabytes": megabytes}}
+    book.cells[0].source = between(book.cells[0].source, "cost", says(known[number]))
+    readme = HERE.parent / "README.md"
+    readme.write_text(between(readme.read_text(), f"cost {number}", says(known[number])))
     with open(HERE / "cost.csv", "w", newline="") as f:
         writer = csv.DictWriter(f, ["lesson", "seconds", "megabytes"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(known[n] for n in sorted(known))
-    book.cells[0].source = between(book.cells[0].source, "cost", says(known[number]))
-    readme = HERE.parent / "README.md"
-    readme.write_text(between(readme.read_text(), f"cost {number}", says(known[number])))
     nbformat.write(clean(book, number), path)
     print(f"{path.name}: {says(known[number])}, {path.stat().st_size / 1e6:.2f} MB", flush=True)
 
