@@ -92,11 +92,13 @@ def ask(function, *arguments):
 @grader("1.1")
 def _(answer, *, net, picture):
     right = activations(net.model, net.preprocess(picture[None]), net.stages[3]).shape[1:]
-    answer = tuple(int(a) for a in answer)
+    answer = tuple(int(a) for a in np.atleast_1d(answer))
     if answer == right:
         return None
     if len(answer) != 3:
         return f"not yet: a feature map has three sizes (height, width, channels), yours has {len(answer)}"
+    if sorted(answer) == sorted(right):
+        return "not yet: the sizes are right, the order is not; channels come last"
     if answer[2] != right[2]:
         return (
             "not yet: the number of channels is the layer's number of filters; look it up with net.model.get_layer(...)"
@@ -112,32 +114,33 @@ def _(answer):
     maps[1:, ..., 4] = 0  # silent in three of four pictures
     maps[..., 5] = 0
     maps[1, 2, 3, 5] = 0.5  # active in one place of one picture
-    found = set(np.asarray(ask(answer, maps)).ravel().tolist())
-    if found == {2}:
-        return None
-    if 4 in found:
-        return "not yet: a unit that is silent in some pictures is not dead; it must be silent in all of them"
-    if 5 in found:
-        return (
-            "not yet: a unit that is active in one place of one picture is alive; compare the largest value with zero"
-        )
-    if found <= {0, 1}:
+    result = np.asarray(ask(answer, maps))
+    if result.dtype == bool:
         return (
             "not yet: return the numbers of the dead units, not true and false; np.flatnonzero makes one of the other"
         )
-    return f"not yet: in a test with one dead unit, number 2, your function finds {sorted(found)}"
+    found = set(result.ravel().tolist())
+    if found == {2}:
+        return None
+    if found == {2, 4, 5} or found == {2, 4}:
+        return "not yet: a unit that is silent in some pictures is not dead; it must be silent in all of them"
+    if found == {2, 5}:
+        return (
+            "not yet: a unit that is active in one place of one picture is alive; compare the largest value with zero"
+        )
+    return f"not yet: in a test with one dead unit, number 2, your function finds {sorted(found) or 'none'}"
 
 
 @grader("1.3")
 def _(answer, *, strongest, labels, of):
+    if np.ndim(answer) or int(answer) != answer:
+        return "not yet: give one whole number, the unit's"
     mean = np.stack([strongest[labels == k].mean(0) for k in range(labels.max() + 1)])
     others = np.delete(mean, of, axis=0)
-    right, excited = int((mean[of] - others.max(0)).argmax()), int(mean[of].argmax())
-    answer = int(answer)
+    lead = mean[of] - others.max(0)
+    right, answer = int(lead.argmax()), int(answer)
     if answer == right:
         return None
-    if answer == excited:
-        return f"not yet: unit {answer} answers most to this class, but how much does it answer to the others?"
-    if answer == int((mean[of] - others.mean(0)).argmax()):
-        return f"not yet: unit {answer} beats the average of the other classes; it has to beat the best of them"
-    return f"not yet: unit {answer} leads by {mean[of, answer] - others[:, answer].max():.2f}, another one by {mean[of, right] - others[:, right].max():.2f}"
+    if answer == int(mean[of].argmax()):
+        return f"not yet: unit {answer} answers most to this class, but look how much it answers to the others"
+    return f"not yet: unit {answer} leads by {lead[answer]:.2f}, another one by {lead[right]:.2f}"

@@ -8,13 +8,15 @@ WRONG = {
         ("answer = (12, 12, 128)", "count the poolings"),
         ("answer = (24, 24, 64)", "number of filters"),
         ("answer = (24, 24)", "three sizes"),
+        ("answer = 24", "three sizes"),
+        ("answer = (128, 24, 24)", "channels come last"),
         ("answer = 'large'", "ValueError"),
     ],
     "1.2": [
         ("def dead(maps):\n    return np.flatnonzero((maps.max(axis=(1, 2)) <= 0).any(0))", "silent in some pictures"),
         ("def dead(maps):\n    return np.flatnonzero(maps.mean(axis=(0, 1, 2)) < 0.02)", "one place of one picture"),
         ("def dead(maps):\n    return maps.max(axis=(0, 1, 2)) <= 0", "not true and false"),
-        ("def dead(maps):\n    return np.array([], int)", "numbers of the dead units"),
+        ("def dead(maps):\n    return np.array([], int)", "finds none"),
         ("def dead(maps):\n    return maps.shape[7]", "IndexError"),
         ("dead = 3", "a function is asked for"),
     ],
@@ -22,9 +24,11 @@ WRONG = {
         (
             "r, k = responses[net.stages[4]], barnyard.CLASSES.index('tabby')\n"
             "answer = int(r[gallery.labels == k].mean(0).argmax())",
-            "answer to the others",
+            "answers to the others",
         ),
         ("answer = 10**6", "IndexError"),
+        ("answer = [1, 2]", "one whole number"),
+        ("answer = 3.42", "one whole number"),
         ("answer = 1", "leads by"),
     ],
 }
