@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
 NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider
 
-.PHONY: lab test nbval notebooks golden bench clean lock
+.PHONY: lab test nbval notebooks golden bench render clean lock
 
 lab:
 	@echo "make lab: the environment (once, about 0.9 GB to download), then JupyterLab on lesson 1."
@@ -30,11 +30,14 @@ golden: .venv/stamp
 bench: .venv/stamp
 	$(RUN) tests/bench/bench.py
 
+render: .venv-render/stamp
+	.venv-render/bin/python data/make/render.py --out build/barnyard $(ARGS)
+
 lock:  # needs uv
 	uv pip compile -q pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
 
 clean:
-	rm -rf .venv build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-render build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis
 
 .venv/stamp: requirements.lock
 	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13 with venv: install one of them, then run make again."; exit 1; }
@@ -43,4 +46,12 @@ clean:
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv-render/stamp: data/make/requirements.txt
+	@python3.11 -c 'import ensurepip, venv' 2>/dev/null || { echo "Rendering needs Python 3.11 with venv (bpy comes for no other): install it, then run make render again."; exit 1; }
+	@echo "Making the environment .venv-render with Blender as a Python package: about 0.4 GB to download once, 1.2 GB on disk."
+	rm -rf .venv-render
+	python3.11 -m venv .venv-render
+	.venv-render/bin/python -m pip install --quiet --disable-pip-version-check -r data/make/requirements.txt
 	@touch $@
