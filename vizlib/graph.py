@@ -104,7 +104,6 @@ class Trace(NamedTuple):
     """A compiled function and what is known of its tensors."""
 
     run: object  # tf.types.experimental.ConcreteFunction
-    head: str  # "softmax" or "sigmoid": what turns the logits into probabilities
     start: tuple  # shape of what is differentiated, without the batch: (K,) logits or an inner map
 
 
@@ -154,7 +153,7 @@ def _make(model, shape, rule, layer, at, score):
                 score, tf.TensorSpec((None,), tf.int32)
             )
         )
-    facts = {}
+    shape_of_start = []
 
     @tf.function(input_signature=signature, autograph=False)
     def function(x, choice=None):
@@ -162,9 +161,9 @@ def _make(model, shape, rule, layer, at, score):
         override = {op: f"vizlib_{rule}" for op in GATES if rule != "plain"}
         with graph.gradient_override_map(override), _noted({layer, at} - {None}) as seen:
             output = _call(model, x)
-        logits, probabilities, facts["head"] = _head(output)
+        logits, probabilities = _head(output)
         start = logits if layer is None else _found(seen, layer)
-        facts["start"] = tuple(start.shape[1:])
+        shape_of_start[:] = start.shape[1:]
         if score is None:
             return [logits, probabilities] if layer is None else [start]
         source = x if at is None else _found(seen, at)
@@ -176,14 +175,13 @@ def _make(model, shape, rule, layer, at, score):
         elif score == "given":
             value = tf.reduce_sum(start * tf.cast(choice, start.dtype), -1)
         else:
-            value = _class(probabilities if score == "probability" else logits, choice, facts["head"], score)
+            value = _class(probabilities if score == "probability" else logits, choice, score)
         (gradient,) = tf.gradients(value, source)
         if gradient is None:
             raise ValueError(f"The score does not depend on layer {at.name!r}: choose a layer on the way to it.")
         return [gradient, source]
 
-    run = function.get_concrete_function()
-    return Trace(run, facts["head"], facts["start"])
+    return Trace(function.get_concrete_function(), tuple(shape_of_start))
 
 
 @contextlib.contextmanager
@@ -232,12 +230,12 @@ def _call(model, x):
 
 
 def _head(output):
-    """Logits, probabilities, and which function leads from the first to the second."""
+    """Logits and probabilities."""
     op = output.op
     while op.type in ("Identity", "Cast"):
         op = op.inputs[0].op
     if op.type in ("Softmax", "Sigmoid"):
-        return op.inputs[0], output, op.type.lower()
+        return op.inputs[0], output
     todo = [output]
     while todo:  # back to the last layer with weights: what was normalised there is no logit
         op = todo.pop().op
@@ -249,11 +247,11 @@ def _head(output):
         if op.type not in WEIGHTED:
             todo += [t for t in op.inputs if t.dtype.is_floating]
     if output.shape[-1] == 1:
-        return output, tf.sigmoid(output), "sigmoid"
-    return output, tf.nn.softmax(output), "softmax"
+        return output, tf.sigmoid(output)
+    return output, tf.nn.softmax(output)
 
 
-def _class(values, target, head, score):
+def _class(values, target, score):
     """(N,): the value of class `target` (-1: the largest). A single unit is class 1; class 0 is its opposite."""
     if values.shape[-1] == 1:
         one = values[:, 0]

@@ -94,7 +94,7 @@ class Net:
         for word in (wanted, ALSO.get(wanted)):
             if word in labels:
                 return labels.index(word)
-        hits = [i for i, label in enumerate(labels) if f"_{label}".find(f"_{wanted}") >= 0]
+        hits = [i for i, label in enumerate(labels) if f"_{wanted}" in f"_{label}"]
         if len(hits) == 1:
             return hits[0]
         near = (
