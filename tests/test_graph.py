@@ -434,3 +434,38 @@ def test_import_is_silent_and_does_not_load_the_rooms():
         [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."}
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_stream_gives_the_pictures_in_order_from_any_source():
+    model, _, x, _ = shapes.build(shapes.fused)
+    sources = [
+        x,
+        tf.data.Dataset.from_tensor_slices(x).batch(2),
+        iter([x[:2], x[2:]]),
+        [x[:1], x[1:].astype("float64")],
+    ]
+    for source in sources:
+        np.testing.assert_array_equal(np.concatenate(list(graph.stream(model, source, batch_size=2))), x)
+
+
+@pytest.mark.parametrize(
+    "data, says",
+    [
+        (lambda x: [], "empty"),
+        (lambda x: tf.data.Dataset.from_tensor_slices((x, [0, 1, 2])).batch(2), "drop the labels"),
+        (lambda x: tf.data.Dataset.from_tensor_slices(x), "come in a batch"),
+        (lambda x: [x.astype("uint8")], "not preprocessed"),
+    ],
+)
+def test_stream_names_what_is_wrong_with_the_data(data, says):
+    model, _, x, _ = shapes.build(shapes.fused)
+    with pytest.raises(ValueError, match=says):
+        list(graph.stream(model, data(x)))
+
+
+def test_stream_refuses_pictures_of_two_sizes():
+    model = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+    )
+    with pytest.raises(ValueError, match="to one size"):
+        list(graph.stream(model, [np.zeros((1, 8, 8, 3)), np.zeros((1, 8, 9, 3))]))

@@ -318,6 +318,35 @@ def _batches(run, images, *choices, batch_size):
     return results
 
 
+def bar(steps, progress, total=None):
+    """The steps, with a progress bar if asked for."""
+    if not progress:
+        return steps
+    from tqdm.auto import tqdm
+
+    return tqdm(steps, total=total)
+
+
+def stream(model, data, *, batch_size=32, progress=False):
+    """Checked batches (n, H, W, C), float32, of an array, a `tf.data.Dataset` or any iterable of batches, in order."""
+    if isinstance(data, np.ndarray | tf.Tensor):
+        data = check_images(model, data)
+        data = [data[i : i + batch_size] for i in range(0, len(data), batch_size)]
+    shape = None
+    for batch in bar(data, progress, len(data) if hasattr(data, "__len__") else None):
+        if isinstance(batch, tuple | list | dict):
+            raise ValueError("The data yields more than pictures: drop the labels, as in data.map(lambda x, y: x).")
+        batch = check_images(model, batch)
+        if shape not in (None, batch.shape[1:]):
+            raise ValueError(
+                f"The data holds pictures of {shape} and of {batch.shape[1:]}: fit them to one size with photos.fit."
+            )
+        shape = batch.shape[1:]
+        yield batch
+    if shape is None:
+        raise ValueError("The data is empty: give at least one picture.")
+
+
 def forward(model, images, layer=None, *, batch_size=32):
     """[logits (N, K), probabilities (N, K)], or [activations of `layer`]."""
     images = check_images(model, images)
