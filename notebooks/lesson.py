@@ -43,6 +43,11 @@ def sample(n):
     return 1 if os.environ.get("VIZLIB_WEIGHTS") == "random" else n
 
 
+def work(n):
+    """How many windows a side, samples or steps to use: n, or two in a trial run."""
+    return 2 if os.environ.get("VIZLIB_WEIGHTS") == "random" else n
+
+
 def record(number, **arrays):
     """Keep a lesson's results where VIZLIB_RECORD says, if it says so: a test compares them with golden ones."""
     if folder := os.environ.get("VIZLIB_RECORD"):
