@@ -34,13 +34,16 @@ except ModuleNotFoundError:  # where Keras trains on another backend: the networ
 else:
     from .activations import activations, filters
     from .graph import logits, probabilities
+    from .occlusion import Occlusion, occlusion
     from .saliency import gradient
 from .models import Net, find_layer, load
 
 __version__ = "0.1.0"
 # Rooms that are loaded when they are entered: matplotlib, ipywidgets and Pillow cost time.
 _rooms = ("barnyard", "photos", "show", "widgets")
-__all__ = ["Net", "activations", "filters", "find_layer", "gradient", "load", "logits", "probabilities", *_rooms]
+__all__ = [
+    "Net", "Occlusion", "activations", "filters", "find_layer", "gradient", "load", "logits", "occlusion", "probabilities", *_rooms
+]  # fmt: skip
 
 
 def __getattr__(name):

@@ -131,6 +131,12 @@ def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
     `layer` (row -1: where the channel is largest).
     """
     layer, at = (find_layer(model, name) if name is not None else None for name in (layer, at))
+    key = shape, rule, id(layer), id(at), score
+    return kept(model, shape, key, lambda: _make(model, shape, rule, layer, at, score))
+
+
+def kept(model, shape, key, make):
+    """What `make` gave for this model and key; made again when the model was changed since, and gone with the model."""
     with _lock:
         if not model.built:
             model(tf.zeros((1, *shape)), training=False)
@@ -139,9 +145,8 @@ def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
         if known != fingerprint:
             traces = {}
             _traces[model] = fingerprint, traces
-        key = shape, rule, id(layer), id(at), score
         if key not in traces:
-            traces[key] = _make(model, shape, rule, layer, at, score)
+            traces[key] = make()
         return traces[key]
 
 
@@ -381,8 +386,7 @@ def backward(model, images, target=None, *, relu="plain", layer=None, unit=None,
     images = check_images(model, images)
     if relu not in RULES:
         raise ValueError(f"relu is one of {', '.join(map(repr, RULES))}, not {relu!r}.")
-    if score not in ("logit", "probability"):
-        raise ValueError(f"score is 'logit' or 'probability', not {score!r}.")
+    _check_score(score)
     if (layer is None) != (unit is None) or (unit is not None and target is not None):
         raise ValueError("Name either a target, or a layer together with a unit of it.")
     kind = "unit" if unit is not None else "given" if callable(target) else score
@@ -394,6 +398,27 @@ def backward(model, images, target=None, *, relu="plain", layer=None, unit=None,
     else:
         choice = _targets(target, trace.start[0], len(images))
     return _batches(trace.run, images, choice, batch_size=batch_size)
+
+
+def _check_score(score):
+    if score not in ("logit", "probability"):
+        raise ValueError(f"score is 'logit' or 'probability', not {score!r}.")
+
+
+def classes(logits, target=None):
+    """(N,): the class asked for of each picture; None: its arg-max."""
+    target = _targets(target, logits.shape[1], len(logits))
+    largest = logits.argmax(1) if logits.shape[1] > 1 else logits[:, 0] > 0
+    return np.where(target < 0, largest, target).astype("int32")
+
+
+def score(logits, probabilities, target, score="logit"):
+    """(N,): the scores of the classes `target`, an int or (N,), or what a function `target` makes of the logits (N, K)."""
+    _check_score(score)
+    if callable(target):
+        return _given(target, tf.constant(logits)).numpy()
+    target = tf.constant(np.broadcast_to(target, len(logits)), tf.int32)
+    return _class(tf.constant(probabilities if score == "probability" else logits), target, score).numpy()
 
 
 def _targets(target, classes, n):
@@ -428,16 +453,22 @@ def _places(unit, shape, n):
     return np.tile(np.array(place, "int32"), (n, 1))
 
 
+def _given(target, logits):
+    """The user's own score, (N,), of logits (N, K)."""
+    value = target(logits)
+    if not tf.is_tensor(value) or value.shape != logits.shape[:1]:
+        raise ValueError(
+            f"A target function takes logits (N, K) and returns a tensor of shape (N,), not {getattr(value, 'shape', value)}."
+        )
+    return value
+
+
 def _weights(score, logits):
     """d score / d logits, (N, K), of a function the user gives."""
     logits = tf.constant(logits)
     with tf.GradientTape() as tape:
         tape.watch(logits)
-        value = score(logits)
-    if not tf.is_tensor(value) or value.shape != logits.shape[:1]:
-        raise ValueError(
-            f"A target function takes logits (N, K) and returns a tensor of shape (N,), not {getattr(value, 'shape', value)}."
-        )
+        value = _given(score, logits)
     gradient = tape.gradient(value, logits)
     if gradient is None:
         raise ValueError(

@@ -1,0 +1,161 @@
+"""What happens to a class if a window of the picture is covered?"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from . import graph
+from .incremental import follow
+
+
+class Occlusion(NamedTuple):
+    """What the network says with each window covered.
+
+    Attributes
+    ----------
+    scores : ndarray, (N, R, C)
+        The class's score with the window in row r and column c covered.
+    clean : ndarray, (N,)
+        Its score of the whole picture.
+    boxes : ndarray, (R, C, 4), int
+        Top, left, bottom, right of each window in pixels; bottom and right are the first pixel outside.
+    path : {"incremental", "full"}
+        How it was computed.
+    """
+
+    scores: np.ndarray
+    clean: np.ndarray
+    boxes: np.ndarray
+    path: str
+
+    def heatmap(self):
+        """The mean drop ``clean - score`` over all windows that cover a pixel, (N, H, W); zero where none does."""
+        height, width = self.boxes[-1, -1, 2:]
+        over = [
+            (np.arange(extent) >= ends[:, :1]) & (np.arange(extent) < ends[:, 1:])
+            for extent, ends in ((height, self.boxes[:, 0, 0::2]), (width, self.boxes[0, :, 1::2]))
+        ]
+        rows, columns = (o.astype(float) for o in over)
+        drop = rows.T @ (self.clean[:, None, None] - self.scores) @ columns
+        return drop / np.maximum(np.outer(rows.sum(0), columns.sum(0)), 1)
+
+
+def occlusion(
+    model,
+    images,
+    target=None,
+    *,
+    patch=32,
+    stride=8,
+    fill="mean",
+    score="probability",
+    incremental=True,
+    batch_size=32,
+    progress=False,
+):
+    """The score of a class with each window of a picture covered in turn.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : array, (N, H, W, C), in model-input space
+    target : None, int, (N,) ints or callable
+        The class (None: each picture's arg-max), or a function from logits (N, K) to scores (N,).
+    patch, stride : int or (vertical, horizontal)
+        Size of the window and distance from one to the next, in pixels. The last window is flush with the border.
+    fill : "mean", "blur", a number, (C,) or (H, W, C)
+        What covers, in model-input space. "mean": each picture's own mean pixel; "blur": the picture behind a Gaussian of
+        a quarter of the patch.
+    score : {"probability", "logit"}
+    incremental : bool
+        Compute again only what a window changes, where the model allows it and it pays; the result is the same.
+    batch_size : int
+        Windows at a time.
+    progress : bool
+
+    Returns
+    -------
+    Occlusion
+
+    Raises
+    ------
+    ValueError
+        Bad pictures, target, patch, stride or fill.
+
+    Warns
+    -----
+    UserWarning
+        If the stride is larger than the patch, so that some pixels are never covered.
+
+    References
+    ----------
+    Zeiler, Fergus 2014 (arXiv 1311.2901), section 4.2.
+    """
+    images = graph.check_images(model, images)
+    patch, stride = _pair(patch, "patch"), _pair(stride, "stride")
+    n, shape = len(images), images.shape[1:]
+    if any(p > s for p, s in zip(patch, shape)):
+        raise ValueError(
+            f"A patch of {patch} pixels does not fit into a picture of {tuple(shape[:2])}: take a smaller one."
+        )
+    if any(t > p for t, p in zip(stride, patch)):
+        warnings.warn(
+            f"Strides of {stride} leave holes between patches of {patch}: take at most the patch.", stacklevel=2
+        )
+    whole = graph.forward(model, images, batch_size=batch_size)
+    target = target if callable(target) else graph.classes(whole[0], target)
+    clean = graph.score(*whole, target, score)
+    starts = [np.array([*range(0, s - p, t), s - p]) for s, p, t in zip(shape, patch, stride)]
+    rows, columns = (corner.ravel() for corner in np.meshgrid(*starts, indexing="ij"))
+    covers = [_cover(image, fill, patch) for image in images]
+    run = follow(model, shape, rows, columns, patch) if incremental else None
+    path = "full" if run is None else "incremental"
+    run = run or _full(model, rows, columns, patch)
+    passes = ((i, said) for i, pair in enumerate(zip(images, covers)) for said in run(*pair, batch_size))
+    passes = graph.bar(passes, progress, n * -(-len(rows) // batch_size))
+    one = (lambda i: target) if callable(target) else (lambda i: target[i])
+    scores = np.concatenate([graph.score(*said, one(i), score) for i, said in passes])
+    boxes = np.stack([rows, columns, rows + patch[0], columns + patch[1]], -1)
+    grid = len(starts[0]), len(starts[1])
+    return Occlusion(scores.reshape(n, *grid), clean, boxes.reshape(*grid, 4), path)
+
+
+def _pair(value, name):
+    """(vertical, horizontal), both at least 1."""
+    pair = np.broadcast_to(value, 2) if np.ndim(value) == 0 else np.asarray(value)
+    if pair.shape != (2,) or not np.issubdtype(pair.dtype, np.integer) or (pair < 1).any():
+        raise ValueError(
+            f"{name} is a whole number of pixels, or (vertical, horizontal), of at least 1, not {value!r}."
+        )
+    return tuple(pair.tolist())
+
+
+def _cover(image, fill, patch):
+    """The picture (H, W, C) that windows are filled from."""
+    if isinstance(fill, str) and fill == "blur":
+        from skimage.filters import gaussian
+
+        return gaussian(image, [p / 4 for p in patch], channel_axis=-1, mode="nearest", preserve_range=True)
+    if isinstance(fill, str) and fill == "mean":
+        fill = image.mean((0, 1))
+    elif isinstance(fill, str) or np.shape(fill) not in ((), image.shape[-1:], image.shape):
+        raise ValueError(
+            f"fill is 'mean', 'blur', a number, a colour {image.shape[-1:]} or a picture {image.shape}, in model-input space, "
+            f"not {repr(fill) if isinstance(fill, str) else np.shape(fill)}."
+        )
+    return np.broadcast_to(np.asarray(fill, "float32"), image.shape)
+
+
+def _full(model, rows, columns, patch):
+    """As `incremental.follow`, with whole pictures through the whole network."""
+
+    def run(image, cover, batch_size):
+        for i in range(0, len(rows), batch_size):
+            corners = list(zip(rows[i : i + batch_size], columns[i : i + batch_size]))
+            covered = np.repeat(image[None], len(corners), 0)
+            for picture, (r, c) in zip(covered, corners):
+                picture[r : r + patch[0], c : c + patch[1]] = cover[r : r + patch[0], c : c + patch[1]]
+            yield graph.forward(model, covered, batch_size=batch_size)
+
+    return run
