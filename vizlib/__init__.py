@@ -40,7 +40,7 @@ from .models import Net, find_layer, load
 
 __version__ = "0.1.0"
 # Rooms that are loaded when they are entered: matplotlib, ipywidgets and Pillow cost time.
-_rooms = ("barnyard", "photos", "show", "widgets")
+_rooms = ("barnyard", "photos", "show", "truth", "widgets")
 __all__ = [
     "Net", "Occlusion", "activations", "filters", "find_layer", "gradient", "load", "logits", "occlusion", "probabilities", *_rooms
 ]  # fmt: skip
