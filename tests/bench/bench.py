@@ -93,6 +93,19 @@ def gradients(name):
     yield f"gradient / bare forward and backward pass, {name}", 1.1, gradient / plain
 
 
+def covering(name, patch, stride, target):
+    """A window of an occlusion against a whole pass in batches of 32, what the full path takes for it."""
+    net = vizlib.load(name, weights="random")
+    x = np.random.default_rng(0).normal(0, 50, (32, *net.size, 3)).astype("float32")
+    windows = vizlib.occlusion(net.model, x[:1], 0, patch=patch, stride=stride, fill=0.0).scores.size
+    whole, quick = medians(
+        lambda: vizlib.logits(net.model, x),
+        lambda: vizlib.occlusion(net.model, x[:1], 0, patch=patch, stride=stride, fill=0.0),
+        rounds=3 if name == "pocket" else 1,
+    )
+    yield f"occlusion ({patch}, {stride}) / whole passes, {name}", 1 / target, (quick / windows) / (whole / 32)
+
+
 def lessons():
     """Every lesson from a cold kernel: seconds and peak memory."""
     for path in sorted(build.HERE.glob("[0-9][0-9]_*.ipynb")):
@@ -105,6 +118,10 @@ if __name__ == "__main__":
     missed = 0
     print(f"{'measured':>9} {'target':>7}")
     rows = [part(name) for name in ("pocket", "vgg16") for part in (forward_pass, second_use, gradients)]
+    rows += [
+        covering(*row)
+        for row in (("pocket", 32, 8, 4.5), ("vgg16", 32, 8, 5), ("vgg16", 16, 4, 6.5), ("resnet50", 32, 8, 1.5))
+    ]
     for what, target, measured in chain(*rows, lessons()):
         missed += measured > target
         verdict = "met" if measured <= target else "MISSED"
