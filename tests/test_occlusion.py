@@ -216,10 +216,11 @@ def test_both_paths_agree_on_large_networks(name, monkeypatch):
     monkeypatch.setattr(incremental, "WORTH", np.inf)
     keras.utils.set_random_seed(0)
     model = getattr(keras.applications, name)(weights=None, input_shape=(128, 96, 3), classes=5)
-    for layer in model.layers:  # as it comes, the signal dies on its way
-        if isinstance(layer, layers.BatchNormalization):
-            layer.moving_variance.assign(0.05 * np.ones(layer.moving_variance.shape))
     x = np.random.default_rng(1).normal(0, 50, (1, 128, 96, 3)).astype("float32")
+    for layer in model.layers:  # without data of its own to normalise by, the signal dies on its way
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(x, training=True)
     assert differs_by(model, x, patch=(20, 16), stride=(19, 16)) <= 1e-4
 
 

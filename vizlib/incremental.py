@@ -47,18 +47,18 @@ def _held(starts, ends, length):
     return Span(np.minimum(starts, length - size), size, length)
 
 
-# ---- one rule per layer type: what a unit sees, and what it computes of it ------------------------------------------
-
-
 class Rule(NamedTuple):
     """A unit of the layer sees `kernel` inputs, `stride` apart from its neighbour's; outside the map it sees `outside`."""
 
-    kernel: tuple
-    stride: tuple
-    before: tuple  # padding at the top and at the left
-    outside: float
-    work: int  # multiply-adds per place
-    compute: object  # function of the inputs seen: (n, h, w, C) -> (n, h', w', C')
+    compute: object  # function of the inputs seen, each (n, h, w, C)
+    work: int = 0  # multiply-adds per place
+    kernel: tuple = (1, 1)
+    stride: tuple = (1, 1)
+    before: tuple = (0, 0)  # padding at the top and at the left
+    outside: float = 0.0
+
+
+# ---- one rule per layer type: what a unit sees, and what it computes of it ------------------------------------------
 
 
 def _padding(layer, kernel, shape_in, shape_out):
@@ -70,39 +70,24 @@ def _padding(layer, kernel, shape_in, shape_out):
 
 def _convolution(layer, shape_in, shape_out):
     convolve = ops.depthwise_conv if isinstance(layer, layers.DepthwiseConv2D) else ops.conv
-    dilation = layer.dilation_rate
+    kernel = tuple((k - 1) * d + 1 for k, d in zip(layer.kernel_size, layer.dilation_rate))
 
     def compute(x):
-        y = convolve(x, layer.kernel, layer.strides, "valid", dilation_rate=dilation)
+        y = convolve(x, layer.kernel, layer.strides, "valid", dilation_rate=layer.dilation_rate)
         return layer.activation(y if layer.bias is None else y + layer.bias)
 
-    kernel = tuple((k - 1) * d + 1 for k, d in zip(layer.kernel_size, dilation))
     before = _padding(layer, kernel, shape_in, shape_out)
-    work = int(np.prod(layer.kernel.shape))
-    return Rule(kernel, layer.strides, before, 0.0, work, compute)
+    return Rule(compute, int(np.prod(layer.kernel.shape)), kernel, layer.strides, before)
 
 
 def _pooling(layer, shape_in, shape_out):
-    largest = isinstance(layer, layers.MaxPooling2D)
-    before = _padding(layer, layer.pool_size, shape_in, shape_out)
-    covered = all((o - 1) * s + k <= i for i, o, s, k in zip(shape_in, shape_out, layer.strides, layer.pool_size))
-    if not largest and not covered:
+    size, strides, largest = layer.pool_size, layer.strides, isinstance(layer, layers.MaxPooling2D)
+    if not largest and any((o - 1) * s + k > i for i, o, s, k in zip(shape_in, shape_out, strides, size)):
         return None  # the mean at the border is over fewer values
     pool = ops.max_pool if largest else ops.average_pool
-    work = int(np.prod(layer.pool_size)) * shape_in[2]
-    return Rule(
-        layer.pool_size,
-        layer.strides,
-        before,
-        -np.inf,
-        work,
-        lambda x: pool(x, layer.pool_size, layer.strides, "valid"),
-    )
-
-
-def _zero_padding(layer, shape_in, shape_out):
-    (top, _), (left, _) = layer.padding
-    return Rule((1, 1), (1, 1), (top, left), 0.0, 0, lambda x: x)
+    before = _padding(layer, size, shape_in, shape_out)
+    work = int(np.prod(size)) * shape_in[2]
+    return Rule(lambda x: pool(x, size, strides, "valid"), work, size, strides, before, -np.inf)
 
 
 WINDOWED = {
@@ -110,7 +95,7 @@ WINDOWED = {
     layers.DepthwiseConv2D: _convolution,
     layers.MaxPooling2D: _pooling,
     layers.AveragePooling2D: _pooling,
-    layers.ZeroPadding2D: _zero_padding,
+    layers.ZeroPadding2D: lambda layer, *_: Rule(lambda x: x, before=tuple(first for first, _ in layer.padding)),
 }
 # Value by value, so alike on a window and on the map; several inputs are read at the same places.
 POINTWISE = (
@@ -119,38 +104,45 @@ POINTWISE = (
 )  # fmt: skip
 
 
-def _known(layer, shapes):
-    """Whether the layer, of which `shapes` are the inputs' and the output's, may be computed window by window."""
-    activation = getattr(layer, "activation", None)
-    return (
-        type(layer) in (*WINDOWED, *POINTWISE)
-        and all(len(s) == 3 for s in shapes)
-        and getattr(layer, "data_format", "channels_last") == "channels_last"
-        and getattr(layer, "axis", -1) in (-1, 3)
-        and (activation is None or activation.__module__.startswith("keras."))
-        and (type(layer) in WINDOWED or len({s[:2] for s in shapes}) == 1)
-    )
+def _rule(node, shapes_in, shape_out):
+    """How windows of a layer's output are computed; None if they cannot be."""
+    layer, shapes, activation = node.operation, (*shapes_in, shape_out), getattr(node.operation, "activation", None)
+    if (
+        any(len(s) != 3 for s in shapes)
+        or getattr(layer, "data_format", "channels_last") != "channels_last"
+        or getattr(layer, "axis", -1) not in (-1, 3)
+        or not (activation is None or activation.__module__.startswith("keras."))
+    ):
+        return None
+    if type(layer) in POINTWISE and len({s[:2] for s in shapes}) == 1:
+        return _whole(node)
+    return WINDOWED[type(layer)](layer, *shapes) if type(layer) in WINDOWED else None
+
+
+def _whole(node):
+    """The layer as it is."""
+    return Rule(lambda *x: _call(node, x), int(np.prod(getattr(node.operation, "kernel", np.zeros(0)).shape)))
+
+
+def _call(node, tensors):
+    args, kwargs = node.arguments.fill_in({id(t): v for t, v in zip(node.input_tensors, tensors)})
+    return node.operation(*args, **kwargs)
 
 
 # ---- the plan: which window of which map ---------------------------------------------------------------------------
 
 
 class Step(NamedTuple):
-    """One call of a layer. `spans`: the rows and columns of its output that are computed; None: full maps."""
-
-    node: object
     sources: list  # numbers of the maps it takes; 0 is the picture, k the output of step k
-    rule: Rule | None
-    spans: tuple | None
+    rule: Rule
+    reads: list  # for each source (height, width) of what is read; None: its windows, or full maps, as they are
 
 
 def _nodes(model):
     """The calls of layers that lead from the model's input to its output, in order; None if the model does not tell."""
-    try:
-        (end,), (start,) = model.outputs, model.inputs
-    except (AttributeError, TypeError, ValueError):
+    if len(getattr(model, "outputs", None) or ()) != 1:
         return None
-    nodes, seen = [], {id(start)}
+    nodes, seen = [], {id(model.inputs[0])}
 
     def visit(tensor):
         if id(tensor) not in seen:
@@ -160,110 +152,68 @@ def _nodes(model):
                 visit(source)
             nodes.append(operation._inbound_nodes[index])
 
-    visit(end)
+    visit(model.outputs[0])
     return nodes if all(len(node.outputs) == 1 and node.input_tensors for node in nodes) else None
 
 
 def _plan(nodes, sources, shapes, rows, columns, size):
-    """The steps for windows of `size` at (rows, columns), and the share of the work that they leave."""
-    spans = [tuple(Span(start, extent, length) for start, extent, length in zip((rows, columns), size, shapes[0]))]
-    steps, left, full = [], 0, 0
-    for k, (node, taken) in enumerate(zip(nodes, sources), 1):
-        layer, before, shape = node.operation, [spans[s] for s in taken], shapes[k]
-        rule, found, reads, work = None, None, 0, MOVING * int(np.prod(shape))
-        if _known(layer, [*(shapes[s] for s in taken), shape]):
-            if type(layer) in POINTWISE:
-                found = tuple(map(hull, zip(*before))) if all(before) else None
-            elif rule := WINDOWED[type(layer)](layer, shapes[taken[0]], shape):
-                work += rule.work * shape[0] * shape[1]
-                found = (
-                    tuple(map(grown, before[0], rule.kernel, rule.stride, rule.before, shape)) if all(before) else None
-                )
-        elif type(layer) is layers.Dense:
-            work += int(np.prod(layer.kernel.shape))
-        share = found[0].size * found[1].size / (shape[0] * shape[1]) if found else 1.0
+    """The steps for windows of `size` at (rows, columns), the spans of each map, and the share of the work that is left."""
+    spans, steps, left, full = [tuple(map(Span, (rows, columns), size, shapes[0]))], [], 0, 0
+    for node, taken, shape in zip(nodes, sources, shapes[1:]):
+        rule, found, share = _rule(node, [shapes[s] for s in taken], shape), None, 1.0
+        if rule and all(spans[s] for s in taken):
+            each = [map(grown, spans[s], rule.kernel, rule.stride, rule.before, shape) for s in taken]
+            found = tuple(map(hull, zip(*each)))
+            share = found[0].size * found[1].size / (shape[0] * shape[1])
         if share > NEARLY_ALL:
-            found, share = None, 1.0
-        if found and rule:
-            seen = [(s.size - 1) * t + e for s, t, e in zip(found, rule.stride, rule.kernel)]
-            reads = seen[0] * seen[1] * shapes[taken[0]][2]
-        elif not found:  # maps that were windows are made whole
-            reads = sum(int(np.prod(shapes[s])) for s in taken if spans[s])
+            rule, found, share = _whole(node), None, 1.0
+            reads = [spans[s] and shapes[s][:2] for s in taken]
+        else:
+            fields = zip(found, rule.kernel, rule.stride, rule.before)
+            seen = [(f.start * t - p, (f.size - 1) * t + k) for f, k, t, p in fields]
+            same = [all((i == b.start).all() and e == b.size for (i, e), b in zip(seen, spans[s])) for s in taken]
+            reads = [None if alike else (seen[0][1], seen[1][1]) for alike in same]
         spans.append(found)
-        steps.append(Step(node, taken, rule, found))
-        left, full = left + work * share + MOVING * reads, full + work
-    return steps, left / full
+        steps.append(Step(taken, rule, reads))
+        work = MOVING * int(np.prod(shape)) + rule.work * int(np.prod(shape[:-1]))
+        moved = sum(int(np.prod(r)) * shapes[s][-1] for r, s in zip(reads, taken) if r)
+        left, full = left + work * share + MOVING * moved, full + work
+    return steps, spans, left / full
 
 
-# ---- the run -------------------------------------------------------------------------------------------------------
-
-
-def _area(origin, height, width, stride=(1, 1), before=(0, 0)):
-    """Row numbers (n, height) and column numbers (n, width) that a window at `origin` (n, 2) sees."""
-    first = origin * tf.constant(stride) - tf.constant(before)
-    return first[:, :1] + tf.range(height), first[:, 1:] + tf.range(width)
-
-
-def _read(clean, window, origin, rows, columns, outside=0.0):
-    """The values at rows x columns: of the window where it covers them, else of the clean map, outside of it `outside`."""
+def _read(clean, window, origin, unit, extents, rule):
+    """What units from `unit` (n, 2) on see: of the window where it covers it, else of the clean map or from outside."""
+    if extents is None:
+        return window
     height, width, channels = clean.shape
+    first = unit * tf.constant(rule.stride) - tf.constant(rule.before)
+    rows, columns = (first[:, axis, None] + tf.range(extents[axis]) for axis in (0, 1))
     n, h, w = tf.shape(window)[0], window.shape[1], window.shape[2]
     r, c = rows - origin[:, :1], columns - origin[:, 1:]
     changed = ((r >= 0) & (r < h))[:, :, None] & ((c >= 0) & (c < w))[:, None]
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None]
     place = tf.where(inside, 1 + rows[:, :, None] * width + columns[:, None], 0)
     in_window = 1 + height * width + (tf.range(n)[:, None, None] * h + r[:, :, None]) * w + c[:, None]
-    values = [tf.fill((1, channels), outside), tf.reshape(clean, (-1, channels)), tf.reshape(window, (-1, channels))]
+    values = [tf.fill((1, channels), rule.outside), *(tf.reshape(t, (-1, channels)) for t in (clean, window))]
     return tf.gather(tf.concat(values, 0), tf.where(changed, in_window, place))
-
-
-def _call(node, tensors):
-    args, kwargs = node.arguments.fill_in({id(t): v for t, v in zip(node.input_tensors, tensors)})
-    return node.operation(*args, **kwargs)
 
 
 def _run(steps, size, clean, fill, origins):
     """Logits and probabilities, given the maps of the clean picture and where the windows of each map lie, (n, maps, 2)."""
-    window = tf.zeros((tf.shape(origins)[0], 0, 0, fill.shape[2]))
-    maps, whole = [_read(fill, window, origins[:, 0], *_area(origins[:, 0], *size))], set()
-    for k, (node, sources, rule, spans) in enumerate(steps, 1):
-        if spans is None:
-            for s in {*sources} - whole:
-                maps[s] = _read(clean[s], maps[s], origins[:, s], *_area(0 * origins[:, s], *clean[s].shape[:2]))
-            result = _call(node, [maps[s] for s in sources])
-            whole.add(k)
-        elif rule:
-            extents = [(span.size - 1) * t + e for span, t, e in zip(spans, rule.stride, rule.kernel)]
-            (s,) = sources
-            area = _area(origins[:, k], *extents, rule.stride, rule.before)
-            result = rule.compute(_read(clean[s], maps[s], origins[:, s], *area, rule.outside))
-        else:
-            area = _area(origins[:, k], *(span.size for span in spans))
-            alone = len(sources) == 1  # then its window is the one that is computed
-            result = _call(
-                node, [maps[s] if alone else _read(clean[s], maps[s], origins[:, s], *area) for s in sources]
-            )
-        maps.append(result)
+    nothing = tf.zeros((tf.shape(origins)[0], 0, 0, fill.shape[2]))
+    maps = [_read(fill, nothing, origins[:, 0], origins[:, 0], size, Rule(None))]
+    for k, (sources, rule, reads) in enumerate(steps, 1):
+        given = [_read(clean[s], maps[s], origins[:, s], origins[:, k], r, rule) for s, r in zip(sources, reads)]
+        maps.append(rule.compute(*given))
     return graph._head(maps[-1])
 
 
 def follow(model, shape, rows, columns, size):
     """A function that says what a model gives for pictures with one window changed; None where full passes cost less.
 
-    Parameters
-    ----------
-    model : keras.Model
-    shape : (H, W, C)
-        Of the picture.
-    rows, columns : arrays, (n,)
-        The windows' upper left corners.
-    size : (height, width)
-        Of the windows.
-
-    Returns
-    -------
-    function (picture, fill, batch_size) -> iterator over (logits (b, K), probabilities (b, K))
-        For one picture (H, W, C), with each window in turn replaced by what `fill` (H, W, C) holds there.
+    The windows, of `size` (height, width), have their upper left corners at `rows` (n,) and `columns` (n,) of a picture
+    of `shape` (H, W, C). The function (picture, fill, batch_size) puts what `fill` (H, W, C) holds there in place of each
+    window in turn and iterates over the batches' (logits (b, K), probabilities (b, K)).
     """
     key = "windows", shape, size, rows.tobytes(), columns.tobytes()
     return graph.kept(model, shape, key, lambda: _follow(model, shape, rows, columns, size))
@@ -284,20 +234,13 @@ def _follow(model, shape, rows, columns, size):
         return [m[0] for m in maps]
 
     shapes = [tuple(m.shape) for m in clean.get_concrete_function().structured_outputs]
-    steps, share = _plan(nodes, sources, shapes, rows, columns, size)
+    steps, spans, share = _plan(nodes, sources, shapes, rows, columns, size)
     if share > WORTH:
         return None
-    spans = [
-        (rows, columns),
-        *([s.start for s in step.spans] if step.spans else (0 * rows, 0 * rows) for step in steps),
-    ]
-    origins = np.stack([np.stack(pair, -1) for pair in spans], 1).astype("int32")
-    signature = [
-        [tf.TensorSpec(s) for s in shapes],
-        tf.TensorSpec(shape),
-        tf.TensorSpec((None, *origins.shape[1:]), tf.int32),
-    ]
-    windows = tf.function(lambda *given: _run(steps, size, *given), input_signature=signature, autograph=False)
+    origins = [np.stack([axis.start for axis in s] if s else [0 * rows, 0 * columns], -1) for s in spans]
+    origins = np.stack(origins, 1).astype("int32")
+    given = [*map(tf.TensorSpec, shapes)], tf.TensorSpec(shape), tf.TensorSpec((None, *origins.shape[1:]), tf.int32)
+    windows = tf.function(lambda *given: _run(steps, size, *given), input_signature=given, autograph=False)
 
     def run(picture, fill, batch_size):
         maps = clean(tf.constant(picture[None]))
