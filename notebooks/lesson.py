@@ -149,3 +149,63 @@ def _(answer, *, strongest, labels, of):
     if answer == int(mean[of].argmax()):
         return f"not yet: unit {answer} answers most to this class, but look how much it answers to the others"
     return f"not yet: unit {answer} leads by {lead[answer]:.2f}, another one by {lead[right]:.2f}"
+
+
+# ---- lesson 4 ------------------------------------------------------------------------------------------------------
+
+
+@grader("4.1")
+def _(answer, *, side, patch, stride):
+    per_side = (side - patch) // stride + 1
+    if answer == per_side**2:
+        return None
+    if answer == per_side:
+        return "not yet: that is one row of positions; the patch slides down as well"
+    if answer == (side // stride) ** 2:
+        return "not yet: the last positions would stick out of the picture; how far can the corner go?"
+    if answer == (per_side - 1) ** 2:
+        return "not yet: count the first position, too: 0, 8, ... has one more place than steps"
+    return f"not yet: at which rows from 0 on can the corner of a patch of {patch} stand, and how many are these?"
+
+
+@grader("4.2")
+def _(answer):
+    rng = np.random.default_rng(0)
+    boxes = np.array([[r, c, r + 3, c + 2] for r in (0, 2, 3) for c in (0, 1, 4)])
+    drops = rng.normal(size=len(boxes))
+    result = np.asarray(ask(answer, drops, boxes, 6, 8), float)
+    over = np.array(
+        [[(t <= r < b) & (left <= c < right) for t, left, b, right in boxes] for r in range(6) for c in range(8)]
+    )
+    total, count = (over @ drops).reshape(6, 8), over.sum(1).reshape(6, 8)
+    right = total / np.maximum(count, 1)
+    if result.shape != right.shape:
+        return f"not yet: the map has the picture's size, {right.shape}, yours has {result.shape}"
+    if np.allclose(result, right):
+        return None
+    if np.isnan(result).any() and np.allclose(result[count > 0], right[count > 0]):
+        return "not yet: pixels that no window covers became NaN; they should be zero"
+    if np.allclose(result, total):
+        return (
+            "not yet: that is the sum over windows; a pixel under more windows would look more important. Take the mean"
+        )
+    r, c = np.argwhere(~np.isclose(result, right))[0]
+    return f"not yet: pixel ({r}, {c}) lies under {count[r, c]} windows and should get {right[r, c]:.2f}, not {result[r, c]:.2f}"
+
+
+@grader("4.3")
+def _(answer, *, net, x, target, patch, stride):
+    from time import perf_counter
+
+    def seconds(incremental):
+        start = perf_counter()
+        vizlib.occlusion(net.model, x, target, patch=patch, stride=stride, incremental=incremental)
+        return perf_counter() - start
+
+    measured = [seconds(incremental) for incremental in (True, False, True, False)]
+    right = measured[3] / measured[2]
+    if right / 2 <= float(answer) <= right * 2:
+        return None
+    if right / 2 <= 1 / float(answer) <= right * 2:
+        return "not yet: turn it round; how many times faster is full time over incremental time"
+    return f"not yet: here it is about {right:.0f} times; did you call each path once before you measured it"

@@ -255,3 +255,28 @@ def test_the_cheaper_path_is_chosen_by_counting():
 def test_bad_input_gets_one_sentence(options, says):
     with pytest.raises(ValueError, match=says):
         vizlib.occlusion(mean_pooling(), pictures(), **{"patch": 4, "stride": 4, **options})
+
+
+# ---- the explorer --------------------------------------------------------------------------------------------------
+
+
+def test_the_explorer_covers_the_place_it_is_told():
+    from vizlib import barnyard, widgets
+
+    net = vizlib.load("pocket")
+    hen = barnyard.load(classes="hen", seeds=[4]).images[0]
+    view, p = widgets.covered(net, hen, (16, 32, 112, 128), side=192)
+    changed = (view != hen).any(-1)
+    assert not changed[:16].any() and not changed[:, 128:].any() and changed[16:112, 32:128].mean() > 0.95
+    covered = net.preprocess(hen[None])
+    covered[0, 16:112, 32:128] = covered[0].mean((0, 1))
+    np.testing.assert_allclose(p, vizlib.probabilities(net.model, covered)[0], atol=1e-5)
+
+    box = widgets.occlusions(net, {"hen": hen, "dark": hen // 2})
+    (picture, target, size), (row, column) = (part.children for part in box.children[:2])
+    image, caption = box.children[2:]
+    seen = [image.value]
+    for control, value in ((picture, "dark"), (row, 0), (size, 96), (target, target.options[0][1]), (column, 4)):
+        control.value = value
+        seen.append(image.value)
+    assert len(set(seen)) >= 5 and (row.max, column.max) == (96, 96) and "hen: " in caption.value

@@ -7,7 +7,9 @@ from matplotlib import colormaps
 
 from . import show as draw
 from .activations import activations
+from .graph import probabilities
 from .models import map_layers
+from .occlusion import occlusion
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -77,3 +79,75 @@ def feature_maps(net, pictures):
         control.observe(redraw, "value")
     redraw()
     return controls.VBox([controls.HBox([picture, layer, channel]), image, caption])
+
+
+def covered(net, picture, box, *, side=288):
+    """A picture with a box in its own mean colour, and what the network says of it.
+
+    Parameters
+    ----------
+    net : Net
+    picture : array, (H, W, 3), uint8, of the net's size
+    box : (top, left, bottom, right)
+        In pixels; bottom and right are the first pixel outside.
+    side : int
+        Height of the result in pixels.
+
+    Returns
+    -------
+    ndarray, (side, side, 3), uint8
+    ndarray, (K,)
+        The probabilities.
+    """
+    x = net.preprocess(picture[None])
+    top, left, bottom, right = box
+    x[0, top:bottom, left:right] = x[0].mean((0, 1))
+    return draw.enlarge(net.deprocess(x)[0], side), probabilities(net.model, x)[0]
+
+
+def occlusions(net, pictures, *, patch=48):
+    """Cover a place of a picture and see what the network says; beside it the map of all places for one class.
+
+    Parameters
+    ----------
+    net : Net
+    pictures : dict
+        Name -> uint8 picture (H, W, 3) of the net's size.
+    patch : int
+        The first patch size.
+
+    Returns
+    -------
+    ipywidgets.Widget
+    """
+    height, width = net.size
+    clean = {name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()}
+    top = np.argsort(-max(clean.values(), key=lambda p: p.max()))[:7]
+    known = sorted({*top, *(p.argmax() for p in clean.values())})
+    picture = controls.Dropdown(options=list(pictures), description="picture")
+    target = controls.Dropdown(options=[(net.labels[k], int(k)) for k in known], description="class")
+    size = controls.Dropdown(options=[16, 32, 48, 64, 96], value=patch, description="patch")
+    row = controls.IntSlider(height // 4, 0, height - patch, step=4, description="row", continuous_update=False)
+    column = controls.IntSlider(width // 4, 0, width - patch, step=4, description="column", continuous_update=False)
+    image, caption, heat = controls.Image(format="png"), controls.HTML(), {}
+
+    def redraw(change=None):
+        row.max, column.max = height - size.value, width - size.value
+        key = picture.value, target.value, size.value
+        if key not in heat:
+            x = net.preprocess(pictures[picture.value][None])
+            result = occlusion(net.model, x, target.value, patch=size.value, stride=16)
+            heat[key] = draw.overlay(pictures[picture.value], np.maximum(result.heatmap()[0], 0), limits=(0, 1))
+        box = row.value, column.value, row.value + size.value, column.value + size.value
+        left, now = covered(net, pictures[picture.value], box)
+        image.value = draw.png(np.hstack([left, draw.enlarge(heat[key], left.shape[0])]))
+        before = clean[picture.value]
+        lines = (
+            f"{net.labels[k]}: {before[k]:.2f}, covered <b>{now[k]:.2f}</b>" for k in np.argsort(-before - now)[:3]
+        )
+        caption.value = " &nbsp; ".join(lines)
+
+    for control in (picture, target, size, row, column):
+        control.observe(redraw, "value")
+    redraw()
+    return controls.VBox([controls.HBox([picture, target, size]), controls.HBox([row, column]), image, caption])

@@ -31,4 +31,36 @@ WRONG = {
         ("answer = 3.42", "one whole number"),
         ("answer = 1", "leads by"),
     ],
+    "4.1": [
+        ("answer = 25", "slides down as well"),
+        ("answer = 28 * 28", "stick out of the picture"),
+        ("answer = 24 * 24", "one more place than steps"),
+        ("answer = 600", "at which rows"),
+        ("answer = 'many'", "at which rows"),
+    ],
+    "4.2": [
+        (
+            "def heatmap(drops, boxes, height, width):\n    total = np.zeros((height, width))\n"
+            "    for drop, (a, b, c, d) in zip(drops, boxes):\n        total[a:c, b:d] += drop\n    return total",
+            "the sum over windows",
+        ),
+        (
+            "def heatmap(drops, boxes, height, width):\n    total, count = np.zeros((2, height, width))\n"
+            "    for drop, (a, b, c, d) in zip(drops, boxes):\n        total[a:c, b:d] += drop\n        count[a:c, b:d] += 1\n"
+            "    with np.errstate(invalid='ignore'):\n        return total / count",
+            "became NaN",
+        ),
+        (
+            "def heatmap(drops, boxes, height, width):\n    last = np.zeros((height, width))\n"
+            "    for drop, (a, b, c, d) in zip(drops, boxes):\n        last[a:c, b:d] = drop\n    return last",
+            "lies under",
+        ),
+        ("def heatmap(drops, boxes, height, width):\n    return np.zeros((width, height))", "the picture's size"),
+        ("heatmap = 3", "a function is asked for"),
+    ],
+    "4.3": [
+        ("answer = 1000", "did you call each path once"),
+        ("answer = 1 / 4.5", "turn it round"),
+        ("answer = 'fast'", "ValueError"),
+    ],
 }
