@@ -42,18 +42,9 @@ class Occlusion(NamedTuple):
 
 
 def occlusion(
-    model,
-    images,
-    target=None,
-    *,
-    patch=32,
-    stride=8,
-    fill="mean",
-    score="probability",
-    incremental=True,
-    batch_size=32,
+    model, images, target=None, *, patch=32, stride=8, fill="mean", score="probability", incremental=True, batch_size=32,
     progress=False,
-):
+):  # fmt: skip
     """The score of a class with each window of a picture covered in turn.
 
     Parameters
