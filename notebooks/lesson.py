@@ -7,7 +7,7 @@ import numpy as np
 from IPython.display import display
 
 import vizlib
-from vizlib import activations, data
+from vizlib import activations, barnyard, data
 
 HERE = Path(__file__).parent
 
@@ -149,6 +149,51 @@ def _(answer, *, strongest, labels, of):
     if answer == int(mean[of].argmax()):
         return f"not yet: unit {answer} answers most to this class, but look how much it answers to the others"
     return f"not yet: unit {answer} leads by {lead[answer]:.2f}, another one by {lead[right]:.2f}"
+
+
+# ---- lesson 2 ------------------------------------------------------------------------------------------------------
+
+
+@grader("2.1")
+def _(answer, *, net, pictures):
+    maps = activations(net.model, net.preprocess(pictures), net.stages[2]).shape[1:]
+    answer = tuple(int(a) for a in np.atleast_1d(answer))
+    if answer == (10, maps[-1]):
+        return None
+    if answer == (10, *maps) or answer == (10, int(np.prod(maps))):
+        return "not yet: that keeps every place of the map; features averages over the places"
+    if answer == (maps[-1], 10):
+        return "not yet: rows are pictures"
+    if len(answer) != 2:
+        return f"not yet: a table has two sizes (rows, columns), yours has {len(answer)}"
+    return "not yet: one row a picture, one column a channel of the layer"
+
+
+@grader("2.2")
+def _(answer, *, labels):
+    rng = np.random.default_rng(0)
+    groups = np.repeat(range(4), 15)
+    points = rng.normal(0, 1, (60, 6)) + 8 * np.eye(6)[groups]
+    points[17] = points[groups == 3].mean(0)  # one of group 1 lies among those of group 3
+    result = ask(answer, points, groups)
+    if np.ndim(result) or int(result) != result:
+        return "not yet: give one whole number, the picture's"
+    if int(result) == 17:
+        return None
+    return f"not yet: in a test where number 17 lies in the middle of another class, your function finds number {int(result)}"
+
+
+@grader("2.3")
+def _(answer, *, vectors, labels):
+    names = [str(name).lower() for name in answer]
+    if isinstance(answer, str) or len(names) != 2 or len(set(names)) != 2 or not set(names) <= set(barnyard.CLASSES):
+        return f"not yet: give two different classes out of {', '.join(barnyard.CLASSES)}"
+    centres = np.stack([vectors[labels == c].mean(0) for c in range(7)])
+    gaps = np.linalg.norm(centres[:, None] - centres[None], axis=-1) + 1e9 * np.eye(7)
+    if {barnyard.CLASSES.index(name) for name in names} == set(np.unravel_index(gaps.argmin(), gaps.shape)):
+        return None
+    gap = gaps[barnyard.CLASSES.index(names[0]), barnyard.CLASSES.index(names[1])]
+    return f"not yet: these centres are {gap:.1f} apart, the nearest two {gaps.min():.1f}"
 
 
 # ---- lesson 4 ------------------------------------------------------------------------------------------------------

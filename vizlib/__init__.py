@@ -33,8 +33,10 @@ except ModuleNotFoundError:  # where Keras trains on another backend: the networ
     pass
 else:
     from .activations import activations, filters
+    from .features import features, neighbours, pca, tsne
     from .graph import logits, probabilities
     from .occlusion import Occlusion, occlusion
+    from .patches import Patches, ReceptiveField, receptive_field, top_patches
     from .saliency import gradient
 from .models import Net, find_layer, load
 
@@ -42,7 +44,8 @@ __version__ = "0.1.0"
 # Rooms that are loaded when they are entered: matplotlib, ipywidgets and Pillow cost time.
 _rooms = ("barnyard", "photos", "show", "truth", "widgets")
 __all__ = [
-    "Net", "Occlusion", "activations", "filters", "find_layer", "gradient", "load", "logits", "occlusion", "probabilities", *_rooms
+    "Net", "Occlusion", "Patches", "ReceptiveField", "activations", "features", "filters", "find_layer", "gradient", "load", "logits",
+    "neighbours", "occlusion", "patches", "pca", "probabilities", "receptive_field", "top_patches", "tsne", *_rooms
 ]  # fmt: skip
 
 

@@ -97,6 +97,9 @@ def _layer_of(op, names):
     return op.name
 
 
+BELOW = object()  # in place of a layer's name: the one below the classifier
+
+
 # ---- the trace -----------------------------------------------------------------------------------------------------
 
 
@@ -128,9 +131,9 @@ def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
     ``score=None`` runs forward: the logits and probabilities, or the activations of `layer`. Otherwise it gives the gradient
     of a score of each picture, and what it was taken of: the pictures, or the activations `at` a layer. "logit" and
     "probability" take the class (-1: the arg-max); "given" takes a weight per logit; "unit" takes (row, column, channel) of
-    `layer` (row -1: where the channel is largest).
+    `layer` (row -1: where the channel is largest). The layer `BELOW` is what the classifier takes.
     """
-    layer, at = (find_layer(model, name) if name is not None else None for name in (layer, at))
+    layer, at = (name if name in (None, BELOW) else find_layer(model, name) for name in (layer, at))
     key = shape, rule, id(layer), id(at), score
     return kept(model, shape, key, lambda: _make(model, shape, rule, layer, at, score))
 
@@ -164,10 +167,10 @@ def _make(model, shape, rule, layer, at, score):
     def function(x, choice=None):
         graph = tf.compat.v1.get_default_graph()
         override = {op: f"vizlib_{rule}" for op in GATES if rule != "plain"}
-        with graph.gradient_override_map(override), _noted({layer, at} - {None}) as seen:
+        with graph.gradient_override_map(override), _noted({layer, at} - {None, BELOW}) as seen:
             output = _call(model, x)
         logits, probabilities = _head(output)
-        start = logits if layer is None else _found(seen, layer)
+        start = logits if layer is None else _below(logits) if layer is BELOW else _found(seen, layer)
         shape_of_start[:] = start.shape[1:]
         if score is None:
             return [logits, probabilities] if layer is None else [start]
@@ -254,6 +257,17 @@ def _head(output):
     if output.shape[-1] == 1:
         return output, tf.sigmoid(output)
     return output, tf.nn.softmax(output)
+
+
+def _below(logits):
+    """What the last operation with weights takes."""
+    op = logits.op
+    while op.type not in WEIGHTED:
+        op = op.inputs[0].op
+    below = op.inputs[0]
+    while below.op.type in ("Reshape", "Identity", "Squeeze"):
+        below = below.op.inputs[0]
+    return below
 
 
 def _class(values, target, score):
@@ -353,7 +367,7 @@ def stream(model, data, *, batch_size=32, progress=False):
 
 
 def forward(model, images, layer=None, *, batch_size=32):
-    """[logits (N, K), probabilities (N, K)], or [activations of `layer`]."""
+    """[logits (N, K), probabilities (N, K)], or [activations of `layer`], which may be BELOW."""
     images = check_images(model, images)
     return _batches(_trace(model, images.shape[1:], layer=layer).run, images, batch_size=batch_size)
 

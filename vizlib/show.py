@@ -139,6 +139,99 @@ def overlay(picture, heat, *, strength=0.9, limits=None):
     return np.rint(grey * (1 - cover) + colour * cover).astype("uint8")
 
 
+def thumbnails(pictures, points, *, groups=None, grid=False, side=0.045, width=9.0):
+    """Pictures in the plane, each at its point.
+
+    Parameters
+    ----------
+    pictures : array, (N, H, W, 3), uint8
+    points : array, (N, 2)
+    groups : array, (N,), optional
+        Names or numbers; each gets a colour, for the frames and dots, and a line in the legend.
+    grid : bool
+        Move every picture to a place of a square grid, as near as possible to its point, so that all are seen. Otherwise a
+        picture that would cover another one is a dot.
+    side : float
+        Of a picture, as a share of the figure's; in a grid the grid decides.
+    width : float
+        In inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    points = np.asarray(points, float) - np.min(points, 0)
+    points /= np.maximum(points.max(0), 1e-12)
+    if grid:
+        from scipy.optimize import linear_sum_assignment
+
+        cells = int(np.ceil(np.sqrt(len(points))))
+        side = 1 / cells
+        places = (np.stack(np.meshgrid(*[np.arange(cells)] * 2, indexing="ij"), -1).reshape(-1, 2) + 0.5) * side
+        # ranks fill the square evenly, whatever the shape of the cloud
+        ranks = points.argsort(0).argsort(0) / max(len(points) - 1, 1)
+        _, chosen = linear_sum_assignment(((ranks[:, None] - places[None]) ** 2).sum(-1))
+        points, shown = places[chosen], np.arange(len(points))
+    else:
+        points, shown = points * (1 - side) + side / 2, []
+        for i in range(len(points)):
+            if not shown or np.abs(points[shown] - points[i]).max(-1).min() >= side:
+                shown.append(i)
+    fig = Figure((width, width), dpi=DPI)
+    ax = fig.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    ax.set_axis_off()
+    names = list(dict.fromkeys(groups if groups is not None else ()))
+    colours = [colormaps["tab10"](names.index(group) % 10) for group in groups] if names else "tab:gray"
+    ax.scatter(*points.T, s=9, color=colours, linewidths=0)
+    for i in shown:
+        x, y = points[i]
+        r = 0.46 * side
+        if names:
+            ax.add_patch(plt.Rectangle((x - side / 2, y - side / 2), side, side, color=colours[i], linewidth=0))
+        ax.imshow(pictures[i], extent=(x - r, x + r, y - r, y + r), zorder=3, aspect="auto")
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    if names:
+        handles = [
+            plt.Line2D([], [], marker="s", linestyle="", color=colormaps["tab10"](k % 10)) for k in range(len(names))
+        ]
+        ax.legend(handles, names, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(names), frameon=False)
+        fig.set_size_inches(width, width + 0.4)
+        ax.set_position((0, 0.4 / (width + 0.4), 1, width / (width + 0.4)))
+    return fig
+
+
+def scatter(panels, points, *, width=9.0):
+    """The same points side by side, coloured by different things.
+
+    Parameters
+    ----------
+    panels : dict
+        Title -> (N,) names of groups.
+    points : array, (N, 2), or one for each panel
+    width : float
+        In inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    points = np.broadcast_to(points, (len(panels), *np.shape(points)[-2:]))
+    fig = Figure((width, width / len(panels) + 0.7), dpi=DPI, layout="constrained")
+    named = dict(fontsize=8, frameon=False, markerscale=2, handletextpad=0)
+    alike = len({tuple(dict.fromkeys(groups)) for groups in panels.values()}) == 1
+    for ax, (title, groups), xy in zip(np.atleast_1d(fig.subplots(1, len(panels))), panels.items(), points):
+        for k, name in enumerate(dict.fromkeys(groups)):
+            colour = colormaps["tab10"](k % 10)
+            ax.scatter(*xy[np.asarray(groups) == name].T, s=6, color=colour, label=name, linewidths=0)
+        ax.set(xticks=[], yticks=[], title=title, box_aspect=1)
+        if not alike:
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4, columnspacing=0.5, **named)
+    if alike:
+        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=8, columnspacing=1, **named)
+    return fig
+
+
 def confusions(tables, labels, *, width=9.0):
     """Confusion matrices side by side, rows the truth, columns the answer, with the counts written in.
 

@@ -151,3 +151,51 @@ def occlusions(net, pictures, *, patch=48):
         control.observe(redraw, "value")
     redraw()
     return controls.VBox([controls.HBox([picture, target, size]), controls.HBox([row, column]), image, caption])
+
+
+def nearest(pictures, indices, i, *, side=96):
+    """A picture before its neighbours, one row for each space.
+
+    Parameters
+    ----------
+    pictures : array, (N, H, W, 3), uint8
+    indices : dict
+        Name of a space -> (N, k) neighbours of every picture in it.
+    i : int
+        The picture.
+    side : int
+        Of each picture, in pixels.
+
+    Returns
+    -------
+    ndarray, (side * spaces, side * (k + 1), 3), uint8
+    """
+    return np.vstack([np.hstack([draw.enlarge(pictures[j], side) for j in (i, *rows[i])]) for rows in indices.values()])
+
+
+def neighbourhood(pictures, names, indices):
+    """Choose a picture and see its neighbours.
+
+    Parameters
+    ----------
+    pictures : array, (N, H, W, 3), uint8
+    names : sequence of str
+        Of the pictures.
+    indices : dict
+        Name of a space -> (N, k) neighbours of every picture in it.
+
+    Returns
+    -------
+    ipywidgets.Widget
+    """
+    chosen = controls.IntSlider(0, 0, len(pictures) - 1, description="picture", continuous_update=False)
+    image, caption = controls.Image(format="png"), controls.HTML()
+
+    def redraw(change=None):
+        image.value = draw.png(nearest(pictures, indices, chosen.value))
+        rows = (f"{space}: {', '.join(names[j] for j in found[chosen.value])}" for space, found in indices.items())
+        caption.value = f"<b>{names[chosen.value]}</b><br>" + "<br>".join(rows)
+
+    chosen.observe(redraw, "value")
+    redraw()
+    return controls.VBox([chosen, image, caption])

@@ -5,6 +5,7 @@ A row is (what is compared, target, measured); smaller is better.
 
 import gc
 import statistics
+import subprocess
 import sys
 import time
 from itertools import chain
@@ -93,6 +94,39 @@ def gradients(name):
     yield f"gradient / bare forward and backward pass, {name}", 1.1, gradient / plain
 
 
+def extracting(name):
+    """Feature vectors and best patches of a data set against the bare compiled forward passes over the same pictures."""
+    net, x = network(name)
+    forward, batches = bare(net.model), [x] * (4 if name == "pocket" else 2)
+    plain, vectors, patches = medians(
+        lambda: [forward(tf.constant(batch)).numpy() for batch in batches],
+        lambda: vizlib.features(net.model, batches),
+        lambda: vizlib.top_patches(net.model, batches, net.stages[4], channels=range(16), k=4),
+    )
+    yield f"features of a data set / bare forward passes, {name}", 1.1, vectors / plain
+    yield f"top patches of a data set / bare forward passes, {name}", 1.1, patches / plain
+
+
+PEAK = """
+import resource, sys
+import numpy as np
+import vizlib
+net, rng = vizlib.load("pocket"), np.random.default_rng(0)
+data = (rng.normal(0, 50, (20, *net.size, 3)).astype("float32") for _ in range(int(sys.argv[1]) // 20))
+vizlib.top_patches(net.model, data, net.stages[0], channels=range(16), k=9)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def memory():
+    """Peak memory of mining ten times as many pictures."""
+    few, many = (
+        int(subprocess.run([sys.executable, "-c", PEAK, n], capture_output=True, text=True, check=True).stdout)
+        for n in ("700", "7000")
+    )
+    yield "peak memory of mining 7000 / 700 pictures", 1.1, many / few
+
+
 def covering(name, patch, stride, target):
     """A window of an occlusion against a whole pass in batches of 32, what the full path takes for it."""
     net = vizlib.load(name, weights="random")
@@ -117,7 +151,8 @@ def lessons():
 if __name__ == "__main__":
     missed = 0
     print(f"{'measured':>9} {'target':>7}")
-    rows = [part(name) for name in ("pocket", "vgg16") for part in (forward_pass, second_use, gradients)]
+    rows = [part(name) for name in ("pocket", "vgg16") for part in (forward_pass, second_use, gradients, extracting)]
+    rows.append(memory())
     rows += [
         covering(*row)
         for row in (("pocket", 32, 8, 4.5), ("vgg16", 32, 8, 5), ("vgg16", 16, 4, 6.5), ("resnet50", 32, 8, 1.5))

@@ -31,6 +31,33 @@ WRONG = {
         ("answer = 3.42", "one whole number"),
         ("answer = 1", "leads by"),
     ],
+    "2.1": [
+        ("answer = (10, 48, 48, 64)", "averages over the places"),
+        ("answer = (10, 48 * 48 * 64)", "averages over the places"),
+        ("answer = (64, 10)", "rows are pictures"),
+        ("answer = 64", "two sizes"),
+        ("answer = (10, 128)", "one column a channel"),
+    ],
+    "2.2": [
+        (
+            "def odd(vectors, labels):\n    return int(np.linalg.norm(vectors - vectors.mean(0), axis=1).argmax())",
+            "finds number",
+        ),
+        (
+            "def odd(vectors, labels):\n    _, found = vizlib.neighbours(vectors, vectors, 11)\n"
+            "    return int((labels[found] == labels[:, None]).sum(1).argmax())",
+            "finds number",
+        ),
+        ("def odd(vectors, labels):\n    return [1, 2]", "one whole number"),
+        ("def odd(vectors, labels):\n    return vectors[10**6]", "IndexError"),
+        ("odd = 17", "a function is asked for"),
+    ],
+    "2.3": [
+        ("answer = ('tabby', 'pig')", "the nearest two"),
+        ("answer = ('tabby', 'tabby')", "two different classes"),
+        ("answer = ('tabby', 'horse')", "two different classes"),
+        ("answer = 'tabby'", "two different classes"),
+    ],
     "4.1": [
         ("answer = 25", "slides down as well"),
         ("answer = 28 * 28", "stick out of the picture"),

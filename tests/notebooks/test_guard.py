@@ -14,6 +14,8 @@ pytestmark = pytest.mark.slow
 BREAKS = {
     "activations": ("vizlib/graph.py", "seen[layer] = call(*args, **kwargs)", "seen[layer] = call(*args, **kwargs) * 0.9",
                     "tests/test_graph.py -k activations", "notebooks/01_activations.ipynb"),
+    "features": ("vizlib/features.py", "np.argsort(distances,", "np.argsort(-distances,",
+                 "tests/test_features.py -k by_hand", "notebooks/02_feature_vectors.ipynb"),
     "occlusion": ("vizlib/occlusion.py", "fill = image.mean((0, 1))", "fill = image.max((0, 1))",
                   "tests/test_occlusion.py -k mean_pooling", "notebooks/04_occlusion.ipynb"),
 }  # fmt: skip
