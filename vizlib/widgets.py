@@ -188,7 +188,7 @@ def neighbourhood(pictures, names, indices):
     -------
     ipywidgets.Widget
     """
-    chosen = controls.IntSlider(0, 0, len(pictures) - 1, description="picture", continuous_update=False)
+    chosen = controls.Dropdown(options=[(name, i) for i, name in enumerate(names)], description="picture")
     image, caption = controls.Image(format="png"), controls.HTML()
 
     def redraw(change=None):
