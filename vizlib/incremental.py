@@ -181,29 +181,37 @@ def _plan(nodes, sources, shapes, rows, columns, size):
     return steps, spans, left / full
 
 
-def _read(clean, window, origin, unit, extents, rule):
+def _kept(tensor):
+    """A map as a table of places for `_read`, after two that lie outside of it; anything else as it is."""
+    if tensor.shape.rank != 3:
+        return tensor
+    outside = tf.constant([[0.0], [-np.inf]]) * tf.ones(tensor.shape[2])
+    return tf.concat([outside, tf.reshape(tensor, (-1, tensor.shape[2]))], 0)
+
+
+def _read(clean, shape, window, origin, unit, extents, rule):
     """What units from `unit` (n, 2) on see: of the window where it covers it, else of the clean map or from outside."""
     if extents is None:
         return window
-    height, width, channels = clean.shape
     first = unit * tf.constant(rule.stride) - tf.constant(rule.before)
     rows, columns = (first[:, axis, None] + tf.range(extents[axis]) for axis in (0, 1))
-    n, h, w = tf.shape(window)[0], window.shape[1], window.shape[2]
+    inside = ((rows >= 0) & (rows < shape[0]))[:, :, None] & ((columns >= 0) & (columns < shape[1]))[:, None]
+    values = tf.gather(clean, tf.where(inside, 2 + rows[:, :, None] * shape[1] + columns[:, None], int(rule.outside < 0)))
+    if window is None:
+        return values
+    n, (h, w) = tf.shape(window)[0], window.shape[1:3]
     r, c = rows - origin[:, :1], columns - origin[:, 1:]
     changed = ((r >= 0) & (r < h))[:, :, None] & ((c >= 0) & (c < w))[:, None]
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None]
-    place = tf.where(inside, 1 + rows[:, :, None] * width + columns[:, None], 0)
-    in_window = 1 + height * width + (tf.range(n)[:, None, None] * h + r[:, :, None]) * w + c[:, None]
-    values = [tf.fill((1, channels), rule.outside), *(tf.reshape(t, (-1, channels)) for t in (clean, window))]
-    return tf.gather(tf.concat(values, 0), tf.where(changed, in_window, place))
+    place = (tf.range(n)[:, None, None] * h + r[:, :, None]) * w + c[:, None]
+    found = tf.gather(tf.reshape(window, (-1, shape[2])), tf.where(changed, place, 0))
+    return tf.where(changed[..., None], found, values)
 
 
-def _run(steps, size, clean, fill, origins):
+def _run(steps, shapes, size, clean, fill, origins):
     """Logits and probabilities, given the maps of the clean picture and where the windows of each map lie, (n, maps, 2)."""
-    nothing = tf.zeros((tf.shape(origins)[0], 0, 0, fill.shape[2]))
-    maps = [_read(fill, nothing, origins[:, 0], origins[:, 0], size, Rule(None))]
+    maps = [_read(_kept(fill), shapes[0], None, None, origins[:, 0], size, Rule(None))]
     for k, (sources, rule, reads) in enumerate(steps, 1):
-        given = [_read(clean[s], maps[s], origins[:, s], origins[:, k], r, rule) for s, r in zip(sources, reads)]
+        given = [_read(clean[s], shapes[s], maps[s], origins[:, s], origins[:, k], r, rule) for s, r in zip(sources, reads)]
         maps.append(rule.compute(*given))
     return graph._head(maps[-1])
 
@@ -226,21 +234,24 @@ def _follow(model, shape, rows, columns, size):
     number = {id(model.inputs[0]): 0} | {id(node.outputs[0]): k for k, node in enumerate(nodes, 1)}
     sources = [[number[id(t)] for t in node.input_tensors] for node in nodes]
 
+    shapes = []
+
     @tf.function(input_signature=[tf.TensorSpec((1, *shape))], autograph=False)
     def clean(picture):
         maps = [picture]
         for node, taken in zip(nodes, sources):
             maps.append(_call(node, [maps[s] for s in taken]))
-        return [m[0] for m in maps]
+        shapes[:] = [tuple(m.shape[1:]) for m in maps]
+        return [_kept(m[0]) for m in maps]
 
-    shapes = [tuple(m.shape) for m in clean.get_concrete_function().structured_outputs]
+    tables = [tf.TensorSpec(t.shape) for t in clean.get_concrete_function().structured_outputs]
     steps, spans, share = _plan(nodes, sources, shapes, rows, columns, size)
     if share > WORTH:
         return None
     origins = [np.stack([axis.start for axis in s] if s else [0 * rows, 0 * columns], -1) for s in spans]
     origins = np.stack(origins, 1).astype("int32")
-    given = [*map(tf.TensorSpec, shapes)], tf.TensorSpec(shape), tf.TensorSpec((None, *origins.shape[1:]), tf.int32)
-    windows = tf.function(lambda *given: _run(steps, size, *given), input_signature=given, autograph=False)
+    given = tables, tf.TensorSpec(shape), tf.TensorSpec((None, *origins.shape[1:]), tf.int32)
+    windows = tf.function(lambda *given: _run(steps, shapes, size, *given), input_signature=given, autograph=False)
 
     def run(picture, fill, batch_size):
         maps = clean(tf.constant(picture[None]))

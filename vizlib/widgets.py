@@ -188,7 +188,7 @@ def neighbourhood(pictures, names, indices):
     -------
     ipywidgets.Widget
     """
-    chosen = controls.Dropdown(options=[(name, i) for i, name in enumerate(names)], description="picture")
+    chosen = controls.Dropdown(options=[(f"{i}: {name}", i) for i, name in enumerate(names)], description="picture")
     image, caption = controls.Image(format="png"), controls.HTML()
 
     def redraw(change=None):
