@@ -196,6 +196,70 @@ def _(answer, *, vectors, labels):
     return f"not yet: these centres are {gap:.1f} apart, the nearest two {gaps.min():.1f}"
 
 
+# ---- lesson 3 ------------------------------------------------------------------------------------------------------
+
+
+@grader("3.1")
+def _(answer, *, net):
+    layer = net.stages[2]
+    right = vizlib.receptive_field(net.model, layer, net.size).size[0]
+    before = [name for name in (inner.name for inner in net.model.layers) if name < layer]
+    inputs = {name: vizlib.receptive_field(net.model, name, net.size).size[0] for name in before[-2:]}
+    answer = float(answer)
+    if answer == right:
+        return None
+    if answer in inputs.values():
+        return "not yet: that is the window of a layer before; count all three convolutions of the block"
+    if answer == 1 + 7 * 2 + 2:
+        return "not yet: behind a pooling neighbouring units are further apart, so each convolution widens the window by more"
+    if answer > right:
+        return "not yet: too wide; does a pooling double the window? It adds one unit's step, and doubles the step"
+    return "not yet: too narrow; go layer by layer, r + (k - 1) j, and double j after each pooling"
+
+
+@grader("3.2")
+def _(answer):
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 100, (8, 9, 3)).astype("uint8")
+    wide = np.pad(picture, ((8, 8), (8, 8), (0, 0)), constant_values=127)
+    for box in ((2, 3, 6, 7), (-2, 1, 2, 5), (5, -3, 9, 1), (6, 7, 10, 11), (-1, -1, 11, 11)):
+        top, left, bottom, right = box
+        result = np.asarray(ask(answer, picture, box))
+        wanted = wide[top + 8 : bottom + 8, left + 8 : right + 8]
+        inside = min(top, left) >= 0 and bottom <= 8 and right <= 9
+        if result.shape != wanted.shape:
+            hint = "" if inside else "; the window sticks out of the picture, the missing part must be grey"
+            return f"not yet: for the box {box} the patch has the shape {wanted.shape}, yours has {result.shape}{hint}"
+        if not np.array_equal(result, wanted):
+            if inside:
+                return f"not yet: the box {box} lies inside the picture, and your patch is another place of it"
+            outside = wanted == 127
+            if np.array_equal(result[~outside], wanted[~outside]):
+                return f"not yet: for the box {box} what lies outside the picture is 127, not {result[outside].ravel()[0]}"
+            return f"not yet: for the box {box} the picture's part is not where it belongs in the patch"
+    return None
+
+
+@grader("3.3")
+def _(answer, *, dissected):
+    iou, precision, chance = dissected
+    best = iou.argmax(1)
+    is_named = (iou.max(1) > 0.04) & (iou.max(1) > chance)
+    own = np.nan_to_num(precision[np.arange(len(best)), best])
+    if np.ndim(answer) or int(answer) != float(answer):
+        return "not yet: give one whole number, how many units"
+    right, answer = int((is_named & (own > 0.5)).sum()), int(answer)
+    if answer == right:
+        return None
+    if answer == int((is_named & (np.nan_to_num(precision).max(1) > 0.5)).sum()):
+        return "not yet: take the precision of the unit's own name, the one of its best IoU, not its best precision"
+    if answer == int(is_named.sum()):
+        return "not yet: these are all units with a name; how many have a precision above 0.5 for it"
+    if answer == int((iou.max(1) > 0.5).sum()):
+        return "not yet: that counts IoU above 0.5; the question is about precision"
+    return f"not yet: of {is_named.sum()} named units {right - answer:+d} would be right; compare precision[unit, its best name] with 0.5"
+
+
 # ---- lesson 4 ------------------------------------------------------------------------------------------------------
 
 
@@ -254,3 +318,187 @@ def _(answer, *, net, x, target, patch, stride):
     if right / 2 <= 1 / float(answer) <= right * 2:
         return "not yet: turn it round; how many times faster is full time over incremental time"
     return f"not yet: here it is about {right:.0f} times; did you call each path once before you measured it"
+
+
+# ---- lesson 5 ------------------------------------------------------------------------------------------------------
+
+
+@grader("5.1")
+def _(answer, *, gradient):
+    pair = [float(a) for a in np.atleast_1d(answer)]
+    right = [np.abs(gradient).max(), max(gradient.max(), 0)]
+    if len(pair) != 2:
+        return f"not yet: two numbers are asked for, yours are {len(pair)}"
+    if pair == right:
+        return None
+    if pair[0] < 0:
+        return "not yet: a saliency is never negative"
+    if pair[0] == np.abs(gradient).sum() or pair[0] == np.abs(gradient).mean():
+        return "not yet: the largest absolute value counts, not the sum or the mean"
+    if pair[0] == right[1]:
+        return "not yet: which of the three pulls most, whatever its direction"
+    if pair[0] == right[0]:
+        return "not yet: the saliency is right; without the absolute value, which of the three is the largest number"
+    return "not yet: take the absolute value of each, then the largest"
+
+
+@grader("5.2")
+def _(answer):
+    def slope(points):  # of min(x0, 1) * x1: a function whose gradient changes on the way
+        return np.stack([(points[:, 0] < 1) * points[:, 1], np.minimum(points[:, 0], 1)], 1)
+
+    x, baseline = np.array([2.0, 3.0]), np.array([0.0, 1.0])
+    result = np.asarray(ask(answer, slope, x, baseline, 1000), float)
+
+    def mean(t):
+        return slope(baseline + t[:, None] * (x - baseline)).mean(0)
+
+    middle = mean((np.arange(1000) + 0.5) / 1000)
+    if result.shape != (2,):
+        return f"not yet: one number for each value of x, so of shape (2,), yours has {result.shape}"
+    if np.allclose(result, (x - baseline) * middle, rtol=5e-3):
+        few = np.asarray(answer(slope, x, baseline, 2), float)
+        if np.allclose(few, (x - baseline) * mean(np.array([0.25, 0.75]))):
+            return None
+        return "not yet: right with many steps, not with two; the points lie in the middle of each step, at 1/4 and 3/4"
+    if np.allclose(result, middle, rtol=1e-3):
+        return "not yet: that is the mean gradient; multiply by the distance from the baseline"
+    if np.allclose(result, x * middle, rtol=1e-3):
+        return "not yet: multiply by the distance from the baseline, not by x"
+    if np.allclose(result, (x - baseline) * slope(x[None])[0]):
+        return "not yet: that is the gradient at x alone; take the mean over the way"
+    return f"not yet: for a function of two values the contributions are {(x - baseline) * middle}, yours are {result}"
+
+
+@grader("5.3")
+def _(answer, *, net, x, target):
+    tried = (0.25, 0.5, 1, 2, 4, 8)
+    if np.ndim(answer) or float(answer) not in tried:
+        return f"not yet: give one of {', '.join(map(str, tried))}"
+
+    def holds(epsilon):
+        changed = vizlib.fgsm(net.model, x, target, epsilon=epsilon * net.level, bounds=(net.low, net.high))
+        return vizlib.logits(net.model, changed).argmax() == target
+
+    if holds(float(answer)):
+        return f"not yet: with {answer} the answer is still {net.labels[target]}"
+    if all(holds(epsilon) for epsilon in tried[: tried.index(float(answer))]):
+        return None
+    return f"not yet: {answer} is enough, but is it the smallest"
+
+
+# ---- lesson 6 ------------------------------------------------------------------------------------------------------
+
+
+@grader("6.1")
+def _(answer, *, up, signal):
+    up, signal = np.array(up), np.array(signal)
+    right = np.stack([signal * (up > 0), np.maximum(signal, 0), np.maximum(signal, 0) * (up > 0)])
+    answer = np.asarray(answer, float)
+    if answer.shape != right.shape:
+        return f"not yet: three lists of {len(up)} numbers are asked for"
+    if np.array_equal(answer, right):
+        return None
+    if np.array_equal(answer, right[[1, 0, 2]]):
+        return "not yet: the first two are the other way round; the gradient asks what went into the ReLU"
+    if np.array_equal(answer[0], np.maximum(up, 0)):
+        return "not yet: that is what the ReLU gives on the way up; asked for is what passes of the signal on the way back"
+    names = [name for name, a, b in zip(("gradient", "DeconvNet", "guided"), answer, right) if not np.array_equal(a, b)]
+    asks = {"gradient": "the input", "DeconvNet": "the signal", "guided": "both"}
+    return f"not yet: look at {names[0]} again; it passes the signal, sign and all, where {asks[names[0]]} must be positive"
+
+
+@grader("6.2")
+def _(answer):
+    signal = np.arange(1, 7).reshape(2, 3) * 10.0
+    switches = np.array([[0, 1, 2], [3, 0, 1]])
+    result = np.asarray(ask(answer, signal, switches), float)
+    right = np.array([[10, 0, 0, 20, 0, 0], [0, 0, 0, 0, 30, 0], [0, 0, 50, 0, 0, 60], [0, 40, 0, 0, 0, 0]], float)
+    if result.shape != right.shape:
+        return f"not yet: a map of {signal.shape} becomes one of {right.shape}, yours is {result.shape}"
+    if np.array_equal(result, right):
+        return None
+    if np.array_equal(result, signal.repeat(2, 0).repeat(2, 1)):
+        return "not yet: each value goes to one place of its window, the other three are zero"
+    swapped = np.zeros_like(right)
+    rows, columns = np.indices(signal.shape)
+    swapped[2 * rows + switches % 2, 2 * columns + switches // 2] = signal
+    if np.array_equal(result, swapped):
+        return "not yet: rows and columns are swapped; 1 is the upper right place, 2 the lower left"
+    if np.array_equal(result[::2, ::2], signal):
+        return "not yet: every value stands in the first place of its window; ask its switch"
+    r, c = np.argwhere(result != right)[0]
+    return f"not yet: in a test, place ({r}, {c}) should hold {right[r, c]:.0f}, not {result[r, c]:.0f}"
+
+
+@grader("6.3")
+def _(answer, *, net, images, own):
+    rules = ("plain", "deconvnet", "guided")
+    if not isinstance(answer, dict) or set(answer) != set(rules):
+        return f"not yet: a dictionary with one number for each of {', '.join(rules)} is asked for"
+    if any(value is None or value is ... for value in answer.values()):
+        raise NotAnswered
+    for rule in rules:
+        maps = [vizlib.gradient(net.model, images, k, relu=rule) for k in own]
+        table = np.array([[vizlib.truth.rank_correlation(m[i : i + 1], maps[i][i : i + 1])[0] for m in maps] for i in range(len(own))])
+        right = (table.sum() - np.trace(table)) / (table.size - len(own))
+        value = float(answer[rule])
+        if abs(value - right) < 0.005:
+            continue
+        if abs(value - table.mean()) < 0.005:
+            return "not yet: leave out each picture's own class; a map always agrees with itself"
+        return f"not yet: for {rule} it is not {value:.2f}; compare a picture's map for its own class with its maps for the other six"
+    return None
+
+
+# ---- lesson 7 ------------------------------------------------------------------------------------------------------
+
+
+@grader("7.1")
+def _(answer, *, maps, weights):
+    whole = np.tensordot(weights, maps, 1)
+    right = [whole[0, 0], whole[1, 1], whole.mean()]
+    given = [float(a) for a in np.atleast_1d(answer)]
+    if len(given) != 3:
+        return f"not yet: three numbers are asked for, yours are {len(given)}"
+    if np.allclose(given, right):
+        return None
+    if np.allclose(given[:2], right[:2]) and np.isclose(given[2], whole.sum()):
+        return "not yet: the map is right; the score is its mean, not its sum"
+    if np.allclose(given[:2], right[:2]):
+        return "not yet: the map is right; the score is the mean of its four places"
+    return "not yet: at each place, multiply each map's value by the class's weight for that map, and add up"
+
+
+@grader("7.2")
+def _(answer):
+    rng = np.random.default_rng(0)
+    maps, gradients = np.maximum(rng.normal(size=(4, 5, 6)), 0), rng.normal(size=(4, 5, 6)) + 0.3 * rng.normal(size=6)
+    result = np.asarray(ask(answer, maps, gradients), float)
+    signed = (maps * gradients.mean((0, 1))).sum(-1)
+    if result.shape != (4, 5):
+        return f"not yet: one number for each place, (4, 5) in this test, yours is {result.shape}"
+    if np.allclose(result, np.maximum(signed, 0)):
+        return None
+    if np.allclose(result, signed):
+        return "not yet: what speaks against the class is still in it; keep the positive part only"
+    if np.allclose(result, np.maximum((maps * gradients).sum(-1), 0)):
+        return "not yet: take the mean of the gradient over all places first: one weight for each map"
+    if np.allclose(result, np.maximum(maps * gradients.mean((0, 1)), 0).sum(-1)):
+        return "not yet: first add up the maps, then keep the positive part"
+    if np.allclose(result, np.maximum((maps * gradients.sum((0, 1))).sum(-1), 0)):
+        return "not yet: the weight of a map is the mean of its gradient, not the sum"
+    return "not yet: weight each map by its mean gradient, add the maps up, keep what is positive"
+
+
+@grader("7.3")
+def _(answer, *, table):
+    rows = {row["method"]: row for row in table if (row["set"], row["grade"]) == ("Labrador and tabby", "named")}
+    if str(answer) not in rows:
+        return f"not yet: give one of {', '.join(rows)}"
+    if answer in ("random", "centre", "edge detector"):
+        return "not yet: that is a baseline, which is never told the class; name a method of the course"
+    low, high = (float(rows[answer][v]) for v in ("low", "high"))
+    if low <= 0.5:
+        return None
+    return f"not yet: its interval, {low:.2f} to {high:.2f}, lies above 0.5"

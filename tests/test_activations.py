@@ -133,3 +133,36 @@ def test_a_widget_says_what_it_is_where_no_kernel_runs(shown):
     widgets.show(ipywidgets.Label("x"), says="Explorer: nothing. Run this cell to use it.")
     ((data, _),) = shown
     assert data["text/plain"].startswith("Explorer") and widgets.VIEW in data
+
+
+# ---- lesson 6: signed pictures that saturate, and the explorer of signals ---------------------------------------------
+
+
+def test_signed_pictures_saturate_where_a_share_says():
+    maps = np.zeros((2, 10, 10, 3), "float32")
+    maps[0, 0, 0], maps[0, 1:6] = [100, -100, 0], 2.0  # one place far above the rest
+    maps[1, 3, 3, 0] = -5.0  # zero almost everywhere: its own largest value counts
+    drawn = show.signed(maps, share=0.9)
+    np.testing.assert_allclose(drawn[0, 0, 0], [1, 0, 0.5])
+    np.testing.assert_allclose(drawn[0, 2, 0], 1)
+    np.testing.assert_allclose(drawn[1, 3, 3], [0, 0.5, 0.5])
+    np.testing.assert_allclose(show.signed(maps)[0, 2, 0], 0.51)
+    assert (show.signed(0 * maps, share=0.9) == 0.5).all()
+
+
+def test_the_signal_explorer_shows_what_each_choice_gives(net, hen):
+    view = widgets.signal(net, hen, "guided", None, 3, side=192)
+    maps = vizlib.guided_backprop(net.model, net.preprocess(hen[None]), 3)
+    right = np.rint(255 * show.signed(net.rgb(maps), share=0.99)[0])
+    assert np.array_equal(view[:, :192], hen) and np.array_equal(view[:, 192:], right)
+
+    box = widgets.signals(net, {"hen": hen, "dark": hen // 2})
+    (picture, layer), (channel, rule) = (part.children for part in box.children[:2])
+    image, caption = box.children[2:]
+    assert layer.value is None and channel.max == 6 and caption.value == f"class {net.labels[0]}, rule plain"
+    seen = [image.value]
+    for control, value in ((rule, "guided"), (layer, net.stages[1]), (channel, 31), (picture, "dark"), (layer, None)):
+        control.value = value
+        seen.append(image.value)
+    assert len(set(seen)) == len(seen) and channel.value == channel.max == 6
+    assert caption.value == f"class {net.labels[6]}, rule guided"

@@ -406,9 +406,12 @@ def test_models_are_freed():
         picture = np.ones((1, 32, 32, 3), "float32")
         vizlib.logits(model, picture)
         vizlib.activations(model, picture, "conv")
-        vizlib.gradient(model, picture, 0, relu="guided")
         vizlib.gradient(model, picture, layer="conv", unit=0, relu="deconvnet")
         graph.backward(model, picture, at="conv")
+        vizlib.smoothgrad(model, picture, samples=2)
+        vizlib.integrated_gradients(model, picture, steps=2)
+        vizlib.pgd(model, picture, 0, epsilon=0.1, bounds=(0, 1), steps=2)
+        vizlib.truth.randomization(vizlib.guided_backprop, model, picture)
         return weakref.ref(model), 4 * model.count_params()
 
     for _ in range(3):  # what Python and TensorFlow keep once

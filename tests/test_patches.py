@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 import vizlib
-from vizlib import graph, patches
+from vizlib import graph, patches, show, widgets
 
 
 def positive(model, seed=0):
@@ -263,3 +263,41 @@ def test_bad_data_and_bad_parts():
     for parts in ([], [one, two]):
         with pytest.raises(ValueError, match="same channels and the same k"):
             patches.merge(parts)
+
+
+# ---- the explorer --------------------------------------------------------------------------------------------------
+
+
+def test_best_patches_shows_patches_and_frames_their_windows():
+    x = np.random.default_rng(0).integers(0, 99, (3, 24, 24, 3)).astype("uint8")
+    box = np.array([[[3, 4, 11, 12], [-3, 20, 5, 28]]] * 2)
+    found = vizlib.Patches(np.ones((2, 2)), np.array([[0, 0], [1, 2]]), np.zeros((2, 2, 2), int), box, 3)
+    view = widgets.best_patches(x, found, 1, side=24)
+    assert view.shape == (48, 48, 3) and view.dtype == np.uint8
+    np.testing.assert_array_equal(view[:24, :24], show.enlarge(x[1, 3:11, 4:12], 24))
+    frame = (view[24:] == [255, 210, 0]).all(-1)
+    wanted = np.zeros((24, 48), bool)
+    wanted[3:11, 4:12] = True
+    wanted[5:9, 6:10] = False
+    wanted[0:5, 44:48] = True  # the part of the second window that lies in the picture: one pixel is left inside, none across
+    np.testing.assert_array_equal(frame, wanted)
+    np.testing.assert_array_equal(view[24:][~frame], np.hstack(x[1:])[~frame])
+
+
+def test_every_place_of_the_explorer_redraws():
+    x = np.random.default_rng(0).integers(0, 255, (4, 8, 8, 3)).astype("uint8")
+    model, *_ = shapes.build(shapes.fused)
+    mined = {
+        name: vizlib.top_patches(model, x / np.float32(255), name, channels=range(n), k=3)
+        for name, n in (("conv2", 5), ("conv1", 4))
+    }
+    box = widgets.units(x, mined)
+    (layer, unit), image, caption = box.children[0].children, *box.children[1:]
+    assert layer.options == ("conv2", "conv1") and unit.max == 4 and caption.value.startswith("conv2, unit 0: ")
+    seen = {image.value}
+    unit.value = 4
+    seen.add(image.value)
+    layer.value = "conv1"  # fewer channels than the one chosen
+    seen.add(image.value)
+    assert unit.value == unit.max == 3 and caption.value.startswith("conv1, unit 3: ") and len(seen) == 3
+    assert caption.value.endswith(", ".join(f"{v:.3g}" for v in mined["conv1"].value[3]))

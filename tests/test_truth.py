@@ -1,11 +1,15 @@
-"""Grades of maps, on masks small enough to work by hand."""
+"""Grades of maps, on masks small enough to work by hand; deletion and insertion on networks whose curves can be written down."""
 
+import keras
 import numpy as np
 import pytest
-from hypothesis import given
+import shapes
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.filters import gaussian
 
-from vizlib import truth
+import vizlib
+from vizlib import graph, truth
 
 MASK = np.array([[[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]], bool)  # a quarter of the picture
 
@@ -76,3 +80,139 @@ def test_bad_input_gets_one_sentence(maps, masks, says):
             grade(maps, masks)
     with pytest.raises(ValueError, match="tolerance"):
         truth.pointing_game(np.ones((1, 4, 4)), MASK, tolerance=-1)
+
+# ---- deletion and insertion ----------------------------------------------------------------------------------------
+
+
+def linear(weights, bias=0.0):
+    """A network whose logit 0 is the sum of weights (H, W, C) times the picture, plus the bias; logit 1 is its opposite."""
+    x = keras.Input(weights.shape)
+    model = keras.Model(x, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+    model.set_weights([np.stack([weights.ravel(), -weights.ravel()], 1), np.array([bias, -bias])])
+    return model
+
+
+def ranked(rng, n=2, height=3, width=5, channels=2):
+    """A linear network, pictures, maps without ties and each picture's contributions, most important pixel first."""
+    weights, x = rng.normal(size=(height, width, channels)), rng.normal(size=(n, height, width, channels)).astype("float32")
+    maps = rng.permuted(np.tile(np.arange(height * width), (n, 1)), axis=1).reshape(n, height, width) - 7
+    sums = (weights * x).sum(-1).reshape(n, -1)
+    return linear(weights, 0.5), x, maps, np.take_along_axis(sums, np.argsort(-maps.reshape(n, -1), axis=1), 1)
+
+
+def test_curves_of_a_linear_network():
+    model, x, maps, parts = ranked(np.random.default_rng(0))
+    coming = 0.5 + np.concatenate([np.zeros((2, 1)), parts.cumsum(1)], 1)  # pixel by pixel, on nothing
+    going = 0.5 + parts.sum(1, keepdims=True) - np.concatenate([np.zeros((2, 1)), parts.cumsum(1)], 1)
+    for method, want in ((truth.insertion, coming), (truth.deletion, going)):
+        for target, sign in ((0, 1), (1, -1), ([0, 1], np.array([[1], [-1]])), (lambda z: 3 * z[:, 0], 3)):
+            found = method(model, x, maps, target, steps=15, fill=0.0, score="logit")
+            np.testing.assert_allclose(found.scores, sign * want, atol=1e-5)
+            np.testing.assert_allclose(found.share, np.arange(16) / 15)
+            np.testing.assert_allclose(found.area(), (sign * (want[:, 1:] + want[:, :-1]) / 2).mean(1), atol=1e-5)
+        few = method(model, x, maps, 0, steps=4, fill=0.0, score="logit")  # 3.75 pixels a step
+        np.testing.assert_allclose(few.share, np.array([0, 4, 8, 11, 15]) / 15)
+        np.testing.assert_allclose(few.scores, want[:, [0, 4, 8, 11, 15]], atol=1e-5)
+
+
+def test_area_by_hand():
+    curve = truth.Curve(np.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]]), np.array([0, 0.25, 1]))
+    np.testing.assert_allclose(curve.area(), [0.125, 0.625])
+
+
+def test_a_detector_of_one_pixel():
+    weights = np.zeros((4, 4, 1))
+    weights[1, 2] = 1
+    model, x = linear(weights), np.ones((1, 4, 4, 1))
+    for good, step in ((spot(1, 2), 1), (-spot(1, 2), 16), (spot(0, 0), 7)):  # first, last, and in its place row by row
+        on = (np.arange(17) >= step)[None]
+        np.testing.assert_array_equal(truth.insertion(model, x, good, 0, steps=16, fill=0.0, score="logit").scores, on)
+        np.testing.assert_array_equal(truth.deletion(model, x, good, 0, steps=16, fill=0.0, score="logit").scores, ~on)
+
+
+def test_equal_places_go_row_by_row():
+    model, x, _, _ = ranked(np.random.default_rng(1))
+    rows = -np.arange(15).reshape(1, 3, 5).repeat(2, 0)
+    for method in (truth.insertion, truth.deletion):
+        want = method(model, x, rows, 0, steps=15).scores
+        for flat in (np.zeros((2, 3, 5)), np.full((2, 1, 1), -3.0), np.ones((2, 3, 5), bool)):
+            np.testing.assert_array_equal(method(model, x, flat, 0, steps=15).scores, want)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(st.integers(0, 999))
+def test_positive_evidence_only_falls_and_the_true_order_is_best(seed):
+    rng = np.random.default_rng(seed)
+    weights, x = rng.uniform(size=(3, 4, 1)), rng.uniform(size=(2, 3, 4, 1)).astype("float32")
+    model, own = linear(weights), (weights * x)[..., 0]
+    options = dict(steps=int(rng.integers(1, 14)), fill=0.0, score="logit")
+    for method, sign in ((truth.deletion, -1), (truth.insertion, 1)):
+        best, other, worst = (sign * method(model, x, maps, 0, **options).area() for maps in (own, rng.normal(size=own.shape), -own))
+        assert (np.diff(sign * method(model, x, rng.normal(size=own.shape), 0, **options).scores) >= -1e-6).all()
+        assert (best >= other - 1e-5).all() and (other >= worst - 1e-5).all()
+
+
+def test_going_by_a_map_is_coming_by_its_opposite_backwards():
+    model, x, maps, _ = ranked(np.random.default_rng(2))
+    going, coming = truth.deletion(model, x, maps, fill="mean", steps=5), truth.insertion(model, x, -maps, fill="mean", steps=5)
+    np.testing.assert_allclose(going.scores, coming.scores[:, ::-1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda f: f.__name__)
+def test_both_ends_on_every_shape(shape):
+    model, _, x, _ = shapes.build(shape)
+    maps = vizlib.grad_cam(model, x)
+    target = vizlib.logits(model, x).argmax(1) if shape not in (shapes.sigmoid_one, shapes.linear_one) else (vizlib.logits(model, x)[:, 0] > 0).astype(int)
+    blurred = np.stack([gaussian(picture, 0.8, channel_axis=-1, mode="nearest") for picture in x])
+    flat = np.broadcast_to(x.mean((1, 2), keepdims=True), x.shape)
+    for method, first, last in ((truth.deletion, x, flat), (truth.insertion, blurred, x)):
+        found = method(model, x, maps, steps=4)
+        assert found.scores.shape == (3, 5)
+        ends = [graph.score(*graph.forward(model, end), target, "probability") for end in (first, last)]
+        np.testing.assert_allclose(found.scores[:, [0, -1]], np.stack(ends, 1), rtol=1e-4)
+        assert np.abs(ends[0] - ends[1]).max() > 1e-3
+
+
+def test_maps_of_other_sizes_batches_and_bars(capsys):
+    model, _, x, _ = shapes.build(shapes.fused)
+    maps = vizlib.grad_cam(model, x, relu=False)
+    signed = np.random.default_rng(0).normal(size=(3, 4, 4, 2))
+    for method in (truth.deletion, truth.insertion):
+        want = method(model, x, vizlib.upsample(maps, 8), 1)
+        np.testing.assert_array_equal(method(model, x, maps, 1).scores, want.scores)
+        np.testing.assert_allclose(method(model, x, maps, 1, batch_size=7, progress=True).scores, want.scores, rtol=1e-5)
+        assert "100%" in capsys.readouterr().err
+        np.testing.assert_array_equal(method(model, x, signed, 1).scores, method(model, x, np.abs(signed).max(-1), 1).scores)
+
+
+def test_no_more_pictures_at_a_time_than_asked_for(monkeypatch):
+    model, x, maps, _ = ranked(np.random.default_rng(0))
+    sizes, forward = [], graph.forward
+    monkeypatch.setattr(graph, "forward", lambda model, x, **options: sizes.append(len(x)) or forward(model, x, **options))
+    truth.deletion(model, x, maps, 0, steps=9, batch_size=4)
+    assert sizes == [2, 4, 4, 2, 4, 4, 2]  # the whole pictures first, then ten of each
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        (dict(maps=np.zeros((1, 3, 5))), "one for each of the 2 pictures"),
+        (dict(maps=np.zeros((3, 5))), r"not \(3, 5\)"),
+        (dict(maps=np.zeros((2, 6, 5))), "no larger than 3 x 5"),
+        (dict(maps=np.full((2, 3, 5), np.nan)), "NaN"),
+        (dict(steps=0), "steps"),
+        (dict(batch_size=0), "batch_size"),
+        (dict(fill="grey"), "'grey'"),
+        (dict(fill=(1.0, 2.0, 3.0)), r"a colour \(2,\)"),
+        (dict(score="loss"), "'loss'"),
+        (dict(target=2), "from 0 to 1"),
+        (dict(target=lambda z: z), r"shape \(N,\)"),
+        (dict(images=np.zeros((2, 3, 5, 2), "uint8")), "net.preprocess"),
+    ],
+)
+def test_bad_curves_get_one_sentence(options, says):
+    model, x, maps, _ = ranked(np.random.default_rng(0))
+    arguments = {"images": x, "maps": maps, **options}
+    for method in (truth.deletion, truth.insertion):
+        with pytest.raises(ValueError, match=says):
+            method(model, **arguments)

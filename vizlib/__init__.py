@@ -33,19 +33,23 @@ except ModuleNotFoundError:  # where Keras trains on another backend: the networ
     pass
 else:
     from .activations import activations, filters
+    from .attacks import fgsm, pgd
+    from .backprop import deconvnet, guided_backprop
+    from .cam import cam, grad_cam, guided_grad_cam, upsample
     from .features import features, neighbours, pca, tsne
     from .graph import logits, probabilities
     from .occlusion import Occlusion, occlusion
     from .patches import Patches, ReceptiveField, receptive_field, top_patches
-    from .saliency import gradient
+    from .saliency import gradient, integrated_gradients, saliency, segment, smoothgrad
 from .models import Net, find_layer, load
 
 __version__ = "0.1.0"
 # Rooms that are loaded when they are entered: matplotlib, ipywidgets and Pillow cost time.
-_rooms = ("barnyard", "photos", "show", "truth", "widgets")
+_rooms = ("barnyard", "dissection", "photos", "show", "truth", "widgets")
 __all__ = [
-    "Net", "Occlusion", "Patches", "ReceptiveField", "activations", "features", "filters", "find_layer", "gradient", "load", "logits",
-    "neighbours", "occlusion", "patches", "pca", "probabilities", "receptive_field", "top_patches", "tsne", *_rooms
+    "Net", "Occlusion", "Patches", "ReceptiveField", "activations", "cam", "deconvnet", "features", "fgsm", "filters", "find_layer", "grad_cam", "gradient",
+    "guided_backprop", "guided_grad_cam", "integrated_gradients", "load", "logits", "neighbours", "occlusion", "patches", "pca", "pgd", "probabilities",
+    "receptive_field", "saliency", "segment", "smoothgrad", "top_patches", "tsne", "upsample", *_rooms
 ]  # fmt: skip
 
 

@@ -98,6 +98,9 @@ def _layer_of(op, names):
 
 
 BELOW = object()  # in place of a layer's name: the one below the classifier
+LAST = object()  # the last feature map
+POOLED = object()  # the map that global average pooling takes, where nothing but one dense layer follows
+IMPLIED = BELOW, LAST, POOLED
 
 
 # ---- the trace -----------------------------------------------------------------------------------------------------
@@ -133,7 +136,7 @@ def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
     "probability" take the class (-1: the arg-max); "given" takes a weight per logit; "unit" takes (row, column, channel) of
     `layer` (row -1: where the channel is largest). The layer `BELOW` is what the classifier takes.
     """
-    layer, at = (name if name in (None, BELOW) else find_layer(model, name) for name in (layer, at))
+    layer, at = (name if name in (None, *IMPLIED) else find_layer(model, name) for name in (layer, at))
     key = shape, rule, id(layer), id(at), score
     return kept(model, shape, key, lambda: _make(model, shape, rule, layer, at, score))
 
@@ -167,14 +170,17 @@ def _make(model, shape, rule, layer, at, score):
     def function(x, choice=None):
         graph = tf.compat.v1.get_default_graph()
         override = {op: f"vizlib_{rule}" for op in GATES if rule != "plain"}
-        with graph.gradient_override_map(override), _noted({layer, at} - {None, BELOW}) as seen:
+        with graph.gradient_override_map(override), _noted({layer, at} - {None, *IMPLIED}) as seen:
             output = _call(model, x)
         logits, probabilities = _head(output)
-        start = logits if layer is None else _below(logits) if layer is BELOW else _found(seen, layer)
+        implied = {BELOW: lambda: _below(logits), LAST: lambda: _last_map(x, logits), POOLED: lambda: _pooled(logits)}
+        start, source = (
+            other if name is None else implied[name]() if name in implied else _found(seen, name)
+            for name, other in ((layer, logits), (at, x))
+        )
         shape_of_start[:] = start.shape[1:]
         if score is None:
             return [logits, probabilities] if layer is None else [start]
-        source = x if at is None else _found(seen, at)
         if rule != "plain":
             names = {inner.name for inner in inner_layers(model)}
             _refuse_what_the_rule_does_not_know(rule, source, start, names)
@@ -186,7 +192,8 @@ def _make(model, shape, rule, layer, at, score):
             value = _class(probabilities if score == "probability" else logits, choice, score)
         (gradient,) = tf.gradients(value, source)
         if gradient is None:
-            raise ValueError(f"The score does not depend on layer {at.name!r}: choose a layer on the way to it.")
+            what = f"layer {at.name!r}" if at not in (None, *IMPLIED) else "the pictures, as far as gradients go"
+            raise ValueError(f"The score does not depend on {what}: choose a layer on the way to it.")
         return [gradient, source]
 
     return Trace(function.get_concrete_function(), tuple(shape_of_start))
@@ -270,6 +277,43 @@ def _below(logits):
     return below
 
 
+POOLING = "AvgPool MaxPool Mean Max Identity Pad PadV2 Reshape Squeeze ExpandDims Transpose".split()
+
+
+def _last_map(picture, logits):
+    """The last feature map on the way to the logits: what the last pooling or flattening takes."""
+    ops, _ = _path(picture, logits)
+    maps, sizes, last = {picture.ref()}, [picture.shape[1:3]], None
+    for op in picture.graph.get_operations():  # in the order of use
+        shape = op.outputs[0].shape if op in ops else tf.TensorShape(None)
+        # made of a map or of the size of one: the tensors (N, tokens, heads, C) inside attention are neither
+        if shape.rank == 4 and (shape[1:3] in sizes or any(t.ref() in maps for t in op.inputs)):
+            maps.update(t.ref() for t in op.outputs)
+            sizes.append(shape[1:3])
+            if op.type not in POOLING and shape[1:3].num_elements() != 1:  # 1 x 1: pooled before
+                last = op.outputs[0]
+    if last is None:
+        raise ValueError("There is no feature map between the pictures and the score: name a layer that gives one.")
+    return last
+
+
+def _pooled(logits):
+    """What global average pooling takes, if the logits are a dense layer of it."""
+    op = logits.op
+    while op.type in ("BiasAdd", "Add", "AddV2", "Identity", "Cast"):
+        op = op.inputs[0].op
+    mean = _below(logits).op
+    while mean.type == "Cast":
+        mean = mean.inputs[0].op
+    axes = tf.get_static_value(mean.inputs[1]) if mean.type == "Mean" and mean.inputs[0].shape.rank == 4 else None
+    if op.type != "MatMul" or axes is None or sorted(np.ravel(axes) % 4) != [1, 2]:
+        raise ValueError(
+            "CAM is defined for networks that end in global average pooling and one dense layer, and this one does not: "
+            "use grad_cam, or put GlobalAveragePooling2D and a Dense layer of your own behind its last map."
+        )
+    return mean.inputs[0]
+
+
 def _class(values, target, score):
     """(N,): the value of class `target` (-1: the largest). A single unit is class 1; class 0 is its opposite."""
     if values.shape[-1] == 1:
@@ -322,15 +366,41 @@ def check_images(model, images):
     return images
 
 
-def _batches(run, images, *choices, batch_size):
-    """Call `run` on batches of equally long arrays; the results, each in one array."""
-    if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-        raise ValueError(f"batch_size is a whole number of at least 1, not {batch_size!r}.")
+def check_count(value, name):
+    if not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} is a whole number of at least 1, not {value!r}.")
+
+
+def canvas(value, shape, name):
+    """A number, a colour (C,) or a picture, as a picture of `shape` (H, W, C)."""
+    if isinstance(value, str) or np.shape(value) not in ((), shape[-1:], shape):
+        raise ValueError(
+            f"{name} is a number, a colour {shape[-1:]} or a picture {shape}, in model-input space, "
+            f"not {repr(value) if isinstance(value, str) else np.shape(value)}."
+        )
+    return np.broadcast_to(np.asarray(value, "float32"), shape)
+
+
+def cover(image, fill, blur):
+    """The picture (H, W, C) that takes the place of what is covered: canvas's, the mean pixel, or behind a Gaussian of `blur` pixels."""
+    if isinstance(fill, str) and fill == "blur":
+        from skimage.filters import gaussian
+
+        return gaussian(image, blur, channel_axis=-1, mode="nearest", preserve_range=True)
+    if isinstance(fill, str) and fill == "mean":
+        fill = image.mean((0, 1))
+    return canvas(fill, image.shape, "fill, if not 'mean' or 'blur',")
+
+
+def _batches(run, images, *choices, batch_size, then=None):
+    """Call `run` on batches of equally long arrays; the results, or the one that `then` makes of them, each in one array."""
+    check_count(batch_size, "batch_size")
     results = None
     for i in range(0, len(images), batch_size):
         part = slice(i, i + batch_size)
-        found = [t.numpy() for t in run(*(tf.constant(a[part]) for a in (images, *choices)))]
-        if results is None:  # half precision comes out as float32
+        found = [t.numpy().astype("float32", copy=False) for t in run(*(tf.constant(a[part]) for a in (images, *choices)))]
+        found = found if then is None else [then(*found)]
+        if results is None:
             results = [np.empty((len(images), *f.shape[1:]), "float32") for f in found]
         for result, f in zip(results, found):
             result[part] = f
@@ -372,7 +442,17 @@ def forward(model, images, layer=None, *, batch_size=32):
     return _batches(_trace(model, images.shape[1:], layer=layer).run, images, batch_size=batch_size)
 
 
-def backward(model, images, target=None, *, relu="plain", layer=None, unit=None, at=None, score="logit", batch_size=32):
+def exclusive(model, images):
+    """Whether the classes exclude each other: their probabilities come from a softmax, not from sigmoids."""
+    op = _trace(model, images.shape[1:]).run.outputs[1].op
+    while op.type in ("Identity", "Cast"):
+        op = op.inputs[0].op
+    return op.type == "Softmax"
+
+
+def backward(
+    model, images, target=None, *, relu="plain", layer=None, unit=None, at=None, score="logit", batch_size=32, then=None
+):
     """The gradient of each picture's score, and the tensor that it was taken of.
 
     Parameters
@@ -387,10 +467,12 @@ def backward(model, images, target=None, *, relu="plain", layer=None, unit=None,
     at : str, optional
         Differentiate with respect to this layer's output instead of the pictures.
     score : {"logit", "probability"}
+    then : callable, optional
+        What to keep, where both are large: from a batch's gradient and value to one array (n, ...).
 
     Returns
     -------
-    gradient, value : arrays, (N, H, W, C), or the shape of the layer's output (N, ...)
+    gradient, value : arrays, (N, H, W, C), or the shape of the layer's output (N, ...); or one array, of `then`
 
     Raises
     ------
@@ -411,7 +493,7 @@ def backward(model, images, target=None, *, relu="plain", layer=None, unit=None,
         choice = _weights(target, forward(model, images, batch_size=batch_size)[0])
     else:
         choice = _targets(target, trace.start[0], len(images))
-    return _batches(trace.run, images, choice, batch_size=batch_size)
+    return _batches(trace.run, images, choice, batch_size=batch_size, then=then)
 
 
 def _check_score(score):

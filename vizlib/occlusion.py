@@ -99,7 +99,7 @@ def occlusion(
     clean = graph.score(*whole, target, score)
     starts = [np.array([*range(0, s - p, t), s - p]) for s, p, t in zip(shape, patch, stride)]
     rows, columns = (corner.ravel() for corner in np.meshgrid(*starts, indexing="ij"))
-    covers = [_cover(image, fill, patch) for image in images]
+    covers = [graph.cover(image, fill, [p / 4 for p in patch]) for image in images]
     run = follow(model, shape, rows, columns, patch) if incremental else None
     path = "full" if run is None else "incremental"
     run = run or _full(model, rows, columns, patch)
@@ -120,22 +120,6 @@ def _pair(value, name):
             f"{name} is a whole number of pixels, or (vertical, horizontal), of at least 1, not {value!r}."
         )
     return tuple(pair.tolist())
-
-
-def _cover(image, fill, patch):
-    """The picture (H, W, C) that windows are filled from."""
-    if isinstance(fill, str) and fill == "blur":
-        from skimage.filters import gaussian
-
-        return gaussian(image, [p / 4 for p in patch], channel_axis=-1, mode="nearest", preserve_range=True)
-    if isinstance(fill, str) and fill == "mean":
-        fill = image.mean((0, 1))
-    elif isinstance(fill, str) or np.shape(fill) not in ((), image.shape[-1:], image.shape):
-        raise ValueError(
-            f"fill is 'mean', 'blur', a number, a colour {image.shape[-1:]} or a picture {image.shape}, in model-input space, "
-            f"not {repr(fill) if isinstance(fill, str) else np.shape(fill)}."
-        )
-    return np.broadcast_to(np.asarray(fill, "float32"), image.shape)
 
 
 def _full(model, rows, columns, patch):

@@ -1,6 +1,8 @@
-"""Which pixels matter: gradients of a score."""
+"""Which pixels matter: gradients of a score, two ways to average them, and a segmentation made of them."""
 
-from .graph import backward
+import numpy as np
+
+from . import graph
 
 
 def gradient(model, images, target=None, *, relu="plain", layer=None, unit=None, score="logit", batch_size=32):
@@ -33,4 +35,198 @@ def gradient(model, images, target=None, *, relu="plain", layer=None, unit=None,
     ----------
     Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 3.
     """
-    return backward(model, images, target, relu=relu, layer=layer, unit=unit, score=score, batch_size=batch_size)[0]
+    return graph.backward(model, images, target, relu=relu, layer=layer, unit=unit, score=score, batch_size=batch_size)[0]
+
+
+def saliency(model, images, target=None, *, layer=None, unit=None, score="logit", batch_size=32):
+    """How much a small change of each pixel can change the score: the largest absolute gradient of its channels.
+
+    Parameters
+    ----------
+    model, images, target, layer, unit, score, batch_size
+        As in `gradient`.
+
+    Returns
+    -------
+    ndarray, (N, H, W)
+        At least 0, in units of the score per unit of model input.
+
+    References
+    ----------
+    Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 3.1.
+    """
+    signed = gradient(model, images, target, layer=layer, unit=unit, score=score, batch_size=batch_size)
+    return np.abs(signed).max(-1)
+
+
+def smoothgrad(
+    model, images, target=None, *, samples=50, noise=0.15, seed=0, score="logit", batch_size=32, progress=False
+):
+    """The mean gradient over noisy copies of each picture.
+
+    Parameters
+    ----------
+    model, images, target, score
+        As in `gradient`; target None is the arg-max of the picture without noise.
+    samples : int
+        Copies of each picture.
+    noise : float
+        Standard deviation of the noise, as a share of the picture's largest minus its smallest value.
+    seed : int
+        The same noise for every picture.
+    batch_size : int
+        Copies at a time.
+    progress : bool
+
+    Returns
+    -------
+    ndarray, (N, H, W, C)
+        Signed, as `gradient`.
+
+    Raises
+    ------
+    ValueError
+        As `gradient`; fewer than one sample, or negative noise.
+
+    References
+    ----------
+    Smilkov, Thorat, Kim, Viégas, Wattenberg 2017 (arXiv 1706.03825), section 3.1; there 10 to 20 % noise and 50 samples.
+    """
+    graph.check_count(samples, "samples")
+    if not 0 <= noise < np.inf:
+        raise ValueError(f"noise is a share of the picture's range, 0 or more, not {noise!r}.")
+
+    def copies(picture, parts):
+        rng, level = np.random.default_rng(seed), noise * (picture.max() - picture.min())
+        for k in parts:
+            yield picture + level * rng.standard_normal((len(k), *picture.shape), "float32")
+
+    return _mean_gradient(model, images, target, copies, samples, score, batch_size, progress)
+
+
+def integrated_gradients(
+    model, images, target=None, *, baseline=None, steps=64, score="logit", batch_size=32, progress=False
+):
+    """What each pixel adds to the score on the straight way from a baseline to the picture.
+
+    Parameters
+    ----------
+    model, images, target, score
+        As in `gradient`; target None is the arg-max of the picture, not of the baseline.
+    baseline : None, a number, (C,) or (H, W, C)
+        In model-input space. None: zero, which is the mean colour for `pocket` and VGG-16.
+    steps : int
+        Gradients along the way, each at the middle of its step.
+    batch_size : int
+        Steps at a time.
+    progress : bool
+
+    Returns
+    -------
+    ndarray, (N, H, W, C)
+        Signed, in units of the score. They sum up to the score of the picture minus that of the baseline, up to the `residual`.
+
+    Raises
+    ------
+    ValueError
+        As `gradient`; a baseline of another shape, or fewer than one step.
+
+    References
+    ----------
+    Sundararajan, Taly, Yan 2017 (arXiv 1703.01365), equation 1; completeness: proposition 1.
+    """
+    graph.check_count(steps, "steps")
+    images = graph.check_images(model, images)
+    start = graph.canvas(0 if baseline is None else baseline, images.shape[1:], "baseline")
+
+    def along(picture, parts):
+        for k in parts:
+            t = ((k + 0.5) / steps).astype("float32")[:, None, None, None]
+            yield start + t * (picture - start)
+
+    return (images - start) * _mean_gradient(model, images, target, along, steps, score, batch_size, progress)
+
+
+def residual(model, images, maps, target=None, *, baseline=None, score="logit", batch_size=32):
+    """By how much integrated gradients miss completeness: their sum minus the difference of the two scores.
+
+    Parameters
+    ----------
+    model, images, target, baseline, score, batch_size
+        What `integrated_gradients` was given.
+    maps : array, (N, H, W, C)
+        What it returned.
+
+    Returns
+    -------
+    ndarray, (N,)
+        In units of the score; falls with more steps.
+    """
+    images = graph.check_images(model, images)
+    start = graph.canvas(0 if baseline is None else baseline, images.shape[1:], "baseline")
+    ends = [graph.forward(model, x, batch_size=batch_size) for x in (images, start[None])]
+    target = target if callable(target) else graph.classes(ends[0][0], target)
+    first, last = (graph.score(*(np.broadcast_to(s, e.shape) for s, e in zip(said, ends[0])), target, score) for said in ends[::-1])
+    return np.sum(maps, (1, 2, 3)) - (last - first)
+
+
+def segment(picture, saliency_map, *, low=0.3, high=0.95, rounds=5):
+    """Cut an object out with GrabCut, started from where its saliency is high and where it is low.
+
+    Parameters
+    ----------
+    picture : array, (H, W, 3), uint8
+    saliency_map : array, (H, W)
+        At least 0.
+    low, high : float
+        Quantiles of the map: above `high` a pixel starts as object, below `low` as background; GrabCut decides on all.
+    rounds : int
+        Of GrabCut.
+
+    Returns
+    -------
+    ndarray, (H, W), bool
+
+    Raises
+    ------
+    ValueError
+        A picture that is not uint8 or a map of another size; a map without a pixel above `high` (all zero, for instance).
+
+    References
+    ----------
+    Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 3.2. Rother, Kolmogorov, Blake 2004, "GrabCut", ACM TOG 23(3).
+    """
+    import cv2
+
+    picture, level = np.asarray(picture), np.asarray(saliency_map, float)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or level.shape != picture.shape[:2]:
+        raise ValueError(
+            f"Give a uint8 picture (H, W, 3) and a map (H, W) of its size, not {picture.dtype} {picture.shape} and {level.shape}."
+        )
+    if not 0 <= low < high <= 1:
+        raise ValueError(f"low and high are quantiles with 0 <= low < high <= 1, not {low} and {high}.")
+    graph.check_count(rounds, "rounds")
+    if not np.isfinite(level).all():
+        raise ValueError("The map holds NaN or infinite values: look where it was made.")
+    bottom, top = np.quantile(level, (low, high))
+    seeds = np.where(level > top, cv2.GC_FGD, np.where(level < bottom, cv2.GC_BGD, cv2.GC_PR_BGD)).astype("uint8")
+    if not (level > top).any():
+        raise ValueError("No pixel of the map lies above its quantile `high`: it is constant, or nearly; there is no object to start from.")
+    cv2.setRNGSeed(0)  # GrabCut starts its colour models at random
+    cv2.grabCut(np.ascontiguousarray(picture), seeds, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    return (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
+
+
+def _mean_gradient(model, images, target, variants, count, score, batch_size, progress):
+    """(N, H, W, C): the mean gradient over `count` variants of each picture; variants(picture, parts) yields them part by part."""
+    images = graph.check_images(model, images)
+    if not callable(target):
+        target = graph.classes(graph.forward(model, images, batch_size=batch_size)[0], target)
+    graph.check_count(batch_size, "batch_size")
+    parts = np.split(np.arange(count), range(batch_size, count, batch_size))
+    batches = ((i, batch) for i, picture in enumerate(images) for batch in variants(picture, parts))
+    mean = np.zeros_like(images)
+    for i, batch in graph.bar(batches, progress, len(images) * len(parts)):
+        one = target if callable(target) else int(target[i])
+        mean[i] += gradient(model, batch, one, score=score, batch_size=batch_size).sum(0) / count
+    return mean

@@ -105,11 +105,17 @@ def _draw(ax, image, limits, signed):
     return ax.imshow(image, cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high, interpolation="nearest")
 
 
-def signed(maps):
-    """Signed maps with three channels, (N, h, w, 3), as pictures in 0..1: grey is zero, each map by its own largest value."""
+def signed(maps, *, share=1.0):
+    """Signed maps with three channels, (N, h, w, 3), as pictures in 0..1: grey is zero.
+
+    Each map goes by its own largest value or, with a `share` below 1, by the value that this share of its values does not
+    exceed; the rest is drawn as bright as that.
+    """
     maps = np.asarray(maps, "float32")
-    top = np.abs(maps).max((-3, -2, -1), keepdims=True)
-    return 0.5 + 0.5 * maps / np.where(top == 0, 1, top)
+    size, axes = np.abs(maps), (-3, -2, -1)
+    top = size.max(axes, keepdims=True) if share == 1 else np.quantile(size, share, axis=axes, keepdims=True)
+    top = np.where(top == 0, size.max(axes, keepdims=True), top)  # a map that is almost everywhere zero
+    return 0.5 + 0.5 * np.clip(maps / np.where(top == 0, 1, top), -1, 1)
 
 
 def overlay(picture, heat, *, strength=0.9, limits=None):
@@ -264,6 +270,37 @@ def confusions(tables, labels, *, width=9.0):
         ax.set_xticklabels(labels, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
         ax.set_yticklabels(labels, fontsize=8)
         ax.set_title(title, fontsize=10)
+    return fig
+
+
+def grades(panels, *, width=10.0):
+    """Values with intervals, one row for each name, one panel for each grade.
+
+    Parameters
+    ----------
+    panels : dict
+        Title -> (rows, chance): rows a dict of name -> (value, low, high), all panels with names of the first; chance a number
+        that a thin line marks, or None.
+    width : float
+        In inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    names = list(next(iter(panels.values()))[0])
+    fig = Figure((width, 0.24 * len(names) + 0.6), dpi=DPI, layout="constrained")
+    for ax, (title, (rows, chance)) in zip(np.atleast_1d(fig.subplots(1, len(panels), sharey=True)), panels.items()):
+        places = [names.index(name) for name in rows]
+        value, low, high = np.array(list(rows.values())).T
+        ax.errorbar(value, places, xerr=(value - low, high - value), fmt="o", markersize=4, linewidth=1.2)
+        if chance is not None:
+            ax.axvline(chance, color="black", linewidth=0.6)
+        ax.set_title(title, fontsize=8)
+        ax.set(yticks=range(len(names)), ylim=(len(names) - 0.5, -0.5), axisbelow=True)
+        ax.set_yticklabels(names, fontsize=8)
+        ax.tick_params(axis="x", labelsize=7)
+        ax.grid(axis="y", linewidth=0.3)
     return fig
 
 

@@ -7,9 +7,12 @@ from matplotlib import colormaps
 
 from . import show as draw
 from .activations import activations
+from .cam import grad_cam
 from .graph import probabilities
 from .models import map_layers
 from .occlusion import occlusion
+from .patches import Patches, crop
+from .saliency import gradient, integrated_gradients, saliency, smoothgrad
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -199,3 +202,239 @@ def neighbourhood(pictures, names, indices):
     chosen.observe(redraw, "value")
     redraw()
     return controls.VBox([chosen, image, caption])
+
+
+def signal(net, picture, rule, layer, channel, *, side=288):
+    """A picture beside what comes back to its pixels from one channel, under one rule at the ReLUs.
+
+    Parameters
+    ----------
+    net : Net
+    picture : array, (H, W, 3), uint8, of the net's size
+    rule : {"plain", "deconvnet", "guided"}
+    layer : str or None
+        None: the classes; the channel is the class number then.
+    channel : int
+        Taken where it is largest.
+    side : int
+        Height of the result in pixels.
+
+    Returns
+    -------
+    ndarray, (side, 2 * side, 3), uint8
+        Grey is zero; colours saturate at the 99th percentile.
+    """
+    start = dict(target=channel) if layer is None else dict(layer=layer, unit=channel)
+    maps = gradient(net.model, net.preprocess(picture[None]), relu=rule, **start)
+    coloured = np.rint(255 * draw.signed(net.rgb(maps), share=0.99)[0]).astype("uint8")
+    return np.hstack([draw.enlarge(panel, side) for panel in (picture, coloured)])
+
+
+def signals(net, pictures):
+    """Choose a picture, a layer, a channel and a rule, and see what comes back to the pixels.
+
+    Parameters
+    ----------
+    net : Net
+    pictures : dict
+        Name -> uint8 picture (H, W, 3) of the net's size.
+
+    Returns
+    -------
+    ipywidgets.Widget
+    """
+    widths = {name: net.model.get_layer(name).output.shape[-1] for name in net.stages}
+    picture = controls.Dropdown(options=list(pictures), description="picture")
+    layer = controls.Dropdown(options=[("class", None), *((name, name) for name in net.stages)], description="layer")
+    channel = controls.IntSlider(0, 0, len(net.labels) - 1, description="channel", continuous_update=False)
+    rule = controls.Dropdown(options=["plain", "deconvnet", "guided"], description="rule")
+    image, caption = controls.Image(format="png"), controls.Label()
+
+    def redraw(change=None):
+        channel.max = widths.get(layer.value, len(net.labels)) - 1
+        image.value = draw.png(signal(net, pictures[picture.value], rule.value, layer.value, channel.value))
+        named = f"class {net.labels[channel.value]}" if layer.value is None else f"{layer.value}, channel {channel.value}"
+        caption.value = f"{named}, rule {rule.value}"
+
+    for control in (picture, layer, channel, rule):
+        control.observe(redraw, "value")
+    redraw()
+    return controls.VBox([controls.HBox([picture, layer]), controls.HBox([channel, rule]), image, caption])
+
+
+def _colours(net, maps):
+    return (draw.signed(net.rgb(maps), share=0.995)[0] * 255).astype("uint8")
+
+
+def _heat(maps):
+    return (colormaps[draw.SEQUENTIAL](np.clip(maps[0] / (np.quantile(maps, 0.999) or 1.0), 0, 1))[..., :3] * 255).astype("uint8")
+
+
+WAYS = {
+    "gradient": lambda net, x, k: _colours(net, gradient(net.model, x, k)),
+    "saliency": lambda net, x, k: _heat(saliency(net.model, x, k)),
+    "SmoothGrad, 2 % noise": lambda net, x, k: _heat(np.abs(smoothgrad(net.model, x, k, samples=16, noise=0.02)).max(-1)),
+    "integrated gradients": lambda net, x, k: _heat(np.abs(integrated_gradients(net.model, x, k, steps=16)).max(-1)),
+}
+
+
+def gradient_map(net, picture, target, way, *, side=288):
+    """What one of `WAYS` to use the gradient of a class shows of a picture.
+
+    Parameters
+    ----------
+    net : Net
+    picture : array, (H, W, 3), uint8, of the net's size
+    target : int
+    way : str
+        One of `WAYS`.
+    side : int
+        Of the result in pixels.
+
+    Returns
+    -------
+    ndarray, (side, side, 3), uint8
+    """
+    return draw.enlarge(WAYS[way](net, net.preprocess(picture[None]), target), side)
+
+
+def gradient_maps(net, pictures):
+    """Choose a picture, a class and a way to use its gradient.
+
+    Parameters
+    ----------
+    net : Net
+    pictures : dict
+        Name -> uint8 picture (H, W, 3) of the net's size.
+
+    Returns
+    -------
+    ipywidgets.Widget
+    """
+    said = {name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()}
+    known = np.argsort(-np.max(list(said.values()), 0))[:7]
+    picture = controls.Dropdown(options=list(pictures), description="picture")
+    target = controls.Dropdown(options=[(net.labels[k], int(k)) for k in known], description="class")
+    way = controls.Dropdown(options=list(WAYS), description="method")
+    image, caption = controls.Image(format="png"), controls.Label()
+
+    def redraw(change=None):
+        shown = pictures[picture.value]
+        view = gradient_map(net, shown, target.value, way.value)
+        image.value = draw.png(np.hstack([draw.enlarge(shown, len(view)), view]))
+        caption.value = f"{net.labels[target.value]}: probability {said[picture.value][target.value]:.2f}"
+
+    for control in (picture, target, way):
+        control.observe(redraw, "value")
+    redraw()
+    return controls.VBox([controls.HBox([picture, target, way]), image, caption])
+
+
+def best_patches(pictures, found, unit, *, side=96):
+    """The best patches of a unit and, below each, the picture it is from with the unit's window framed.
+
+    Parameters
+    ----------
+    pictures : array, (N, H, W, 3), uint8
+        The data that was mined, in order.
+    found : Patches
+    unit : int
+        Its row in `found`.
+    side : int
+        Of each patch and picture, in pixels.
+
+    Returns
+    -------
+    ndarray, (2 * side, k * side, 3), uint8
+    """
+    one = Patches(*(a[unit : unit + 1] for a in found[:4]), found.seen)
+    framed, size = pictures[one.image[0]].copy(), pictures.shape[1:3] * 2
+    for picture, box in zip(framed, one.box[0]):
+        top, left, bottom, right = np.clip(box, 0, size)  # where the window sticks out, the frame runs along the border
+        inner = picture[top + 2 : bottom - 2, left + 2 : right - 2].copy()
+        picture[top:bottom, left:right] = 255, 210, 0
+        picture[top + 2 : bottom - 2, left + 2 : right - 2] = inner
+    return np.vstack([np.hstack([draw.enlarge(view, side) for view in views]) for views in (crop(pictures, one)[0], framed)])
+
+
+def units(pictures, mined):
+    """Choose a layer and a unit and see its best patches.
+
+    Parameters
+    ----------
+    pictures : array, (N, H, W, 3), uint8
+        The data that was mined, in order.
+    mined : dict
+        Layer -> Patches of all its channels.
+
+    Returns
+    -------
+    ipywidgets.Widget
+    """
+    layer = controls.Dropdown(options=list(mined), description="layer")
+    unit = controls.IntSlider(0, 0, len(mined[layer.value].value) - 1, description="unit", continuous_update=False)
+    image, caption = controls.Image(format="png"), controls.Label()
+
+    def redraw(change=None):
+        found = mined[layer.value]
+        unit.max = len(found.value) - 1
+        image.value = draw.png(best_patches(pictures, found, unit.value))
+        values = ", ".join(f"{value:.3g}" for value in found.value[unit.value])
+        caption.value = f"{layer.value}, unit {unit.value}: activations {values}"
+
+    for control in (layer, unit):
+        control.observe(redraw, "value")
+    redraw()
+    return controls.VBox([controls.HBox([layer, unit]), image, caption])
+
+
+def class_map(net, picture, target, layer, *, side=288):
+    """Grad-CAM of a class at a layer, laid over the picture.
+
+    Parameters
+    ----------
+    net : Net
+    picture : array, (H, W, 3), uint8, of the net's size
+    target : int
+    layer : str
+    side : int
+        Of the result in pixels.
+
+    Returns
+    -------
+    ndarray, (side, side, 3), uint8
+    """
+    maps = grad_cam(net.model, net.preprocess(picture[None]), target, layer=layer)
+    return draw.enlarge(draw.overlay(picture, maps[0]), side)
+
+
+def class_maps(net, pictures):
+    """Choose a picture, a class and a layer, and see Grad-CAM.
+
+    Parameters
+    ----------
+    net : Net
+    pictures : dict
+        Name -> uint8 picture (H, W, 3) of the net's size.
+
+    Returns
+    -------
+    ipywidgets.Widget
+    """
+    said = {name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()}
+    known = np.argsort(-np.max(list(said.values()), 0))[:7]
+    picture = controls.Dropdown(options=list(pictures), description="picture")
+    target = controls.Dropdown(options=[(net.labels[k], int(k)) for k in known], description="class")
+    layer = controls.Dropdown(options=net.stages[::-1], description="layer")
+    image, caption = controls.Image(format="png"), controls.Label()
+
+    def redraw(change=None):
+        shown = pictures[picture.value]
+        view = class_map(net, shown, target.value, layer.value)
+        image.value = draw.png(np.hstack([draw.enlarge(shown, len(view)), view]))
+        caption.value = f"{net.labels[target.value]}: probability {said[picture.value][target.value]:.2f}"
+
+    for control in (picture, target, layer):
+        control.observe(redraw, "value")
+    redraw()
+    return controls.VBox([controls.HBox([picture, target, layer]), image, caption])

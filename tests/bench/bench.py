@@ -14,6 +14,7 @@ from pathlib import Path
 import vizlib  # before TensorFlow, which it keeps silent
 
 # isort: split
+import keras
 import nbformat
 import numpy as np
 import tensorflow as tf
@@ -81,17 +82,38 @@ def second_use(name):
     yield f"activations of 3 pictures in batches of 2 / of 2 pictures, {name}", 1.75, part / one
 
 
-def gradients(name):
-    """A gradient against the bare compiled forward and backward pass."""
-    net, x = network(name)
-    x = x[: max(1, len(x) // 4)]
+def passes(model):
+    """The bare compiled forward and backward pass."""
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *net.model.input_shape[1:]))])
+    @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]))])
     def passes(x):
-        return tf.gradients(tf.reduce_sum(net.model(x, training=False)[:, 0]), x)[0]
+        return tf.gradients(tf.reduce_sum(model(x, training=False)[:, 0]), x)[0]
 
-    plain, gradient = medians(lambda: passes(tf.constant(x)).numpy(), lambda: vizlib.gradient(net.model, x, 0))
-    yield f"gradient / bare forward and backward pass, {name}", 1.1, gradient / plain
+    return lambda x: passes(tf.constant(x)).numpy()
+
+
+def gradients(name):
+    """Gradients by each rule against the bare compiled forward and backward pass."""
+    net, x = network(name)
+    x, bare = x[: max(1, len(x) // 4)], passes(net.model)
+    methods = (vizlib.gradient, vizlib.saliency, vizlib.guided_backprop, vizlib.deconvnet)
+    plain, *times = medians(lambda: bare(x), *(lambda f=f: f(net.model, x, 0) for f in methods))
+    for method, seconds in zip(methods, times):
+        yield f"{method.__name__} / bare forward and backward pass, {name}", 1.1, seconds / plain
+
+
+def averages(name):
+    """A sample of SmoothGrad and a step of integrated gradients against a bare pass in a batch of the same size."""
+    net, x = network(name)
+    size, bare = len(x), passes(net.model)
+    plain, *times = medians(
+        lambda: bare(x),
+        lambda: vizlib.smoothgrad(net.model, x[:1], 0, samples=2 * size, batch_size=size),
+        lambda: vizlib.integrated_gradients(net.model, x[:1], 0, steps=2 * size, batch_size=size),
+        rounds=5,
+    )
+    for method, seconds in zip(("smoothgrad", "integrated gradients"), times):
+        yield f"{2 * size} samples of {method} / bare passes, {name}", 1.1, seconds / 2 / plain
 
 
 def extracting(name):
@@ -151,7 +173,7 @@ def lessons():
 if __name__ == "__main__":
     missed = 0
     print(f"{'measured':>9} {'target':>7}")
-    rows = [part(name) for name in ("pocket", "vgg16") for part in (forward_pass, second_use, gradients, extracting)]
+    rows = [part(name) for name in ("pocket", "vgg16") for part in (forward_pass, second_use, gradients, to_a_layer, extracting)]
     rows.append(memory())
     rows += [
         covering(*row)

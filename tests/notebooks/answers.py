@@ -58,6 +58,47 @@ WRONG = {
         ("answer = ('tabby', 'horse')", "two different classes"),
         ("answer = 'tabby'", "two different classes"),
     ],
+    "3.1": [
+        ("answer = 17", "further apart"),
+        ("answer = 24", "all three convolutions"),
+        ("answer = 44", "too wide"),
+        ("answer = 14", "too narrow"),
+        ("answer = 'wide'", "ValueError"),
+    ],
+    "3.2": [
+        (
+            "def crop(picture, box):\n    t, l, b, r = box\n    return picture[max(t, 0) : b, max(l, 0) : r]",
+            "missing part must be grey",
+        ),
+        ("def crop(picture, box):\n    t, l, b, r = box\n    return picture[t:b, l:r]", "missing part must be grey"),
+        (
+            "def crop(picture, box):\n    t, l, b, r = box\n"
+            "    wide = np.pad(picture, ((99, 99), (99, 99), (0, 0)))\n    return wide[t + 99 : b + 99, l + 99 : r + 99]",
+            "is 127, not 0",
+        ),
+        (
+            "def crop(picture, box):\n    t, l, b, r = box\n    patch = np.full((b - t, r - l, 3), 127, picture.dtype)\n"
+            "    inside = picture[max(t, 0) : b, max(l, 0) : r]\n    patch[: len(inside), : inside.shape[1]] = inside\n    return patch",
+            "not where it belongs",
+        ),
+        (
+            "def crop(picture, box):\n    l, t, r, b = box\n"
+            "    wide = np.pad(picture, ((99, 99), (99, 99), (0, 0)))\n    return wide[t + 99 : b + 99, l + 99 : r + 99]",
+            "another place of it",
+        ),
+        ("def crop(picture, box):\n    return picture[1000]", "IndexError"),
+        ("crop = 3", "a function is asked for"),
+    ],
+    "3.3": [
+        ("answer = int(named(dissected[net.stages[3]]).sum())", "all units with a name"),
+        (
+            "d = dissected[net.stages[3]]\nanswer = int((named(d) & (np.nan_to_num(d.precision).max(1) > 0.5)).sum())",
+            "not its best precision",
+        ),
+        ("answer = 10**6", "compare precision"),
+        ("answer = [1, 2]", "one whole number"),
+        ("answer = 0.5", "one whole number"),
+    ],
     "4.1": [
         ("answer = 25", "slides down as well"),
         ("answer = 28 * 28", "stick out of the picture"),
@@ -89,5 +130,104 @@ WRONG = {
         ("answer = 1000", "did you call each path once"),
         ("answer = 1 / 4.5", "turn it round"),
         ("answer = 'fast'", "ValueError"),
+    ],
+    "6.1": [
+        ("answer = [[3, 0, 2, 0, 1], [0, -1, 2, 0, 1], [0, 0, 2, 0, 1]]", "the other way round"),
+        ("answer = [[0, 5, 1, 0, 4], [3, 0, 2, 0, 1], [0, 0, 2, 0, 1]]", "on the way up"),
+        ("answer = [[0, 1, 2, 0, 1], [3, 0, 2, 0, 1], [0, 0, 2, 0, 1]]", "look at gradient again"),
+        ("answer = [[0, -1, 2, 0, 1], [3, 0, 2, 0, 1], [0, -1, 2, 0, 1]]", "look at guided again"),
+        ("answer = [0, -1, 2, 0, 1]", "three lists"),
+        ("answer = 'both'", "ValueError"),
+    ],
+    "6.2": [
+        ("def unpool(signal, switches):\n    return signal.repeat(2, 0).repeat(2, 1)", "the other three are zero"),
+        (
+            "def unpool(signal, switches):\n    result = np.zeros((2 * len(signal), 2 * signal.shape[1]))\n"
+            "    rows, columns = np.indices(signal.shape)\n"
+            "    result[2 * rows + switches % 2, 2 * columns + switches // 2] = signal\n    return result",
+            "rows and columns are swapped",
+        ),
+        (
+            "def unpool(signal, switches):\n    result = np.zeros((2 * len(signal), 2 * signal.shape[1]))\n"
+            "    result[::2, ::2] = signal\n    return result",
+            "ask its switch",
+        ),
+        ("def unpool(signal, switches):\n    return np.zeros((2 * len(signal), 2 * signal.shape[1]))", "in a test, place"),
+        ("def unpool(signal, switches):\n    return signal", "becomes one of"),
+        ("def unpool(signal, switches):\n    return signal[7]", "IndexError"),
+        ("unpool = 3", "a function is asked for"),
+    ],
+    "6.3": [
+        (
+            "maps = {r: [vizlib.gradient(net.model, net.preprocess(some.images), k, relu=r) for k in own] for r in RULES}\n"
+            "answer = {r: np.mean([truth.rank_correlation(np.stack([m[i][i] for i in range(7)]), n) for n in m]) for r, m in maps.items()}",
+            "agrees with itself",
+        ),
+        ("answer = {'plain': 0.5, 'deconvnet': 0.5, 'guided': 0.5}", "for plain it is not"),
+        ("answer = 'guided'", "one number for each"),
+        ("answer = {'guided': 0.99}", "one number for each"),
+        ("answer = {rule: 'much' for rule in RULES}", "ValueError"),
+    ],
+    "5.1": [
+        ("answer = 4", "two numbers"),
+        ("answer = (-4, 1)", "never negative"),
+        ("answer = (5.5, 1)", "not the sum or the mean"),
+        ("answer = (1, 1)", "whatever its direction"),
+        ("answer = (4, 0)", "which of the three is the largest number"),
+        ("answer = (0.5, 1)", "then the largest"),
+        ("answer = ('four', 1)", "ValueError"),
+    ],
+    "5.2": [
+        (
+            "def integrated(slope, x, baseline, steps):\n    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
+            "    return slope(baseline + t * (x - baseline)).mean(0)",
+            "multiply by the distance",
+        ),
+        (
+            "def integrated(slope, x, baseline, steps):\n    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
+            "    return x * slope(baseline + t * (x - baseline)).mean(0)",
+            "not by x",
+        ),
+        (
+            "def integrated(slope, x, baseline, steps):\n    t = np.linspace(0, 1, steps)[:, None]\n"
+            "    return (x - baseline) * slope(baseline + t * (x - baseline)).mean(0)",
+            "not with two",
+        ),
+        ("def integrated(slope, x, baseline, steps):\n    return (x - baseline) * slope(x[None])[0]", "at x alone"),
+        (
+            "def integrated(slope, x, baseline, steps):\n    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
+            "    return ((x - baseline) * slope(baseline + t * (x - baseline))).sum(0)",
+            "of two values",
+        ),
+        ("def integrated(slope, x, baseline, steps):\n    return np.zeros((3, 3))", "of shape (2,)"),
+        ("integrated = 3", "a function is asked for"),
+    ],
+    "5.3": [
+        ("answer = 0.5", "the answer is still"),
+        ("answer = 4", "is it the smallest"),
+        ("answer = 3", "give one of"),
+        ("answer = 'little'", "ValueError"),
+    ],
+    "7.1": [
+        ("answer = (2, 2, 6)", "its mean, not its sum"),
+        ("answer = (2, 2, 2)", "mean of its four places"),
+        ("answer = (4, 2, 1.5)", "by the class's weight"),
+        ("answer = (2, 2)", "three numbers"),
+        ("answer = ('a', 'b', 'c')", "ValueError"),
+    ],
+    "7.2": [
+        ("def weighted(maps, gradients):\n    return (maps * gradients.mean((0, 1))).sum(-1)", "keep the positive part only"),
+        ("def weighted(maps, gradients):\n    return np.maximum((maps * gradients).sum(-1), 0)", "one weight for each map"),
+        ("def weighted(maps, gradients):\n    return np.maximum(maps * gradients.mean((0, 1)), 0).sum(-1)", "first add up the maps"),
+        ("def weighted(maps, gradients):\n    return np.maximum((maps * gradients.sum((0, 1))).sum(-1), 0)", "not the sum"),
+        ("def weighted(maps, gradients):\n    return np.ones(maps.shape[:2])", "add the maps up"),
+        ("def weighted(maps, gradients):\n    return maps * gradients.mean((0, 1))", "one number for each place"),
+        ("weighted = 3", "a function is asked for"),
+    ],
+    "7.3": [
+        ("answer = 'edge detector'", "is a baseline"),
+        ("answer = 'Grad-CAM'", "lies above"),
+        ("answer = 'saliency'", "give one of"),
+        ("answer = 7", "give one of"),
     ],
 }
