@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
 NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider
 
-.PHONY: lab test nbval notebooks golden bench render clean lock
+.PHONY: lab test nbval notebooks golden bench truth render clean lock
 
 lab:
 	@echo "make lab: the environment (once, about 0.9 GB to download), then JupyterLab on lesson 1."
@@ -29,6 +29,9 @@ golden: .venv/stamp
 
 bench: .venv/stamp
 	$(RUN) tests/bench/bench.py
+
+truth: .venv/stamp
+	$(RUN) data/make/grade.py
 
 render: .venv-render/stamp
 	.venv-render/bin/python data/make/render.py --out build/barnyard $(ARGS)

@@ -243,21 +243,24 @@ def _(answer):
 @grader("3.3")
 def _(answer, *, dissected):
     iou, precision, chance = dissected
-    best = iou.argmax(1)
+    precision, unit, best = np.nan_to_num(precision), np.arange(len(iou)), iou.argmax(1)
+    recall = iou * precision / np.maximum(precision - iou + iou * precision, 1e-9)
     is_named = (iou.max(1) > 0.04) & (iou.max(1) > chance)
-    own = np.nan_to_num(precision[np.arange(len(best)), best])
+    reached = np.maximum(precision, recall)  # precision over the best that was possible
     if np.ndim(answer) or int(answer) != float(answer):
         return "not yet: give one whole number, how many units"
-    right, answer = int((is_named & (own > 0.5)).sum()), int(answer)
+    right, answer = int((is_named & (reached[unit, best] > 0.5)).sum()), int(answer)
     if answer == right:
         return None
-    if answer == int((is_named & (np.nan_to_num(precision).max(1) > 0.5)).sum()):
-        return "not yet: take the precision of the unit's own name, the one of its best IoU, not its best precision"
     if answer == int(is_named.sum()):
-        return "not yet: these are all units with a name; how many have a precision above 0.5 for it"
-    if answer == int((iou.max(1) > 0.5).sum()):
-        return "not yet: that counts IoU above 0.5; the question is about precision"
-    return f"not yet: of {is_named.sum()} named units {right - answer:+d} would be right; compare precision[unit, its best name] with 0.5"
+        return "not yet: these are all units with a name; how many reach half of the precision that was possible"
+    if answer == int((is_named & (precision[unit, best] > 0.5)).sum()):
+        return "not yet: that asks every name for a precision of 0.5, and a small thing cannot have it; divide by a / s"
+    if answer == int((is_named & (recall[unit, best] > 0.5)).sum()):
+        return "not yet: that is right for small things; where a is larger than s, a precision of 1 was possible"
+    if answer == int((is_named & (reached.max(1) > 0.5)).sum()):
+        return "not yet: take the unit's own name, the one of its best IoU, not the name that suits you best"
+    return f"not yet: of {is_named.sum()} named units {right - answer:+d} would be right; compare the larger of precision and recall with 0.5"
 
 
 # ---- lesson 4 ------------------------------------------------------------------------------------------------------

@@ -201,8 +201,9 @@ def test_half_precision():
         [layers.GlobalMaxPooling2D(), layers.Dense(3)],
         [layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(3, 1), layers.Flatten()],
         [layers.Reshape((4, 2)), layers.GlobalAveragePooling1D(), layers.Dense(3)],
+        [layers.Lambda(lambda y: tf.reduce_mean(y, 3)), layers.Flatten(), layers.Dense(3)],
     ],
-    ids=["flatten", "two dense", "two dense with relu", "scaled", "normalised", "max", "convolution", "tokens"],
+    ids=["flatten", "two dense", "two dense with relu", "scaled", "normalised", "max", "convolution", "tokens", "mean of channels"],
 )
 def test_cam_refuses_other_ends(top):
     with pytest.raises(ValueError, match="use grad_cam"):

@@ -131,12 +131,13 @@ def test_a_detector_of_one_pixel():
 
 
 def test_equal_places_go_row_by_row():
-    model, x, _, _ = ranked(np.random.default_rng(1))
-    rows = -np.arange(15).reshape(1, 3, 5).repeat(2, 0)
+    rng = np.random.default_rng(1)
+    model, x, _, _ = ranked(rng, height=6, width=8)  # more than the 16 values that any sort leaves in their order
+    rows, two = -np.arange(48).reshape(1, 6, 8).repeat(2, 0), rng.integers(0, 2, (2, 6, 8))
     for method in (truth.insertion, truth.deletion):
-        want = method(model, x, rows, 0, steps=15).scores
-        for flat in (np.zeros((2, 3, 5)), np.full((2, 1, 1), -3.0), np.ones((2, 3, 5), bool)):
-            np.testing.assert_array_equal(method(model, x, flat, 0, steps=15).scores, want)
+        for maps, order in ((np.zeros((2, 6, 8)), rows), (np.full((2, 1, 1), -3.0), rows), (two, 100 * two + rows), (two > 0, 100 * two + rows)):
+            found, want = (method(model, x, m, 0, steps=48).scores for m in (maps, order))
+            np.testing.assert_array_equal(found, want)
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)

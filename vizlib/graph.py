@@ -19,17 +19,16 @@ from .models import find_layer, inner_layers
 # ---- ReLU rules ----------------------------------------------------------------------------------------------------
 
 
-def _gate(op):
-    """What a ReLU's true gradient multiplies with, in 0..1 (a leaky one: its slope below zero)."""
-    y = op.outputs[0]
-    slope = op.get_attr("alpha") if op.type == "LeakyRelu" else 0.0
-    open_ = (y > 0) & (y < 6) if op.type == "Relu6" else y > 0
-    return tf.where(open_, tf.ones_like(y), slope * tf.ones_like(y))
+def _true(op, dy):
+    """A ReLU's true gradient, in one operation: products with a gate would take a third of a pass."""
+    if op.type == "LeakyRelu":
+        return tf.raw_ops.LeakyReluGrad(gradients=dy, features=op.inputs[0], alpha=op.get_attr("alpha"))
+    return (tf.raw_ops.Relu6Grad if op.type == "Relu6" else tf.raw_ops.ReluGrad)(gradients=dy, features=op.outputs[0])
 
 
 RULES = {
     "plain": None,
-    "guided": lambda op, dy: tf.nn.relu(dy) * _gate(op),  # Springenberg et al. 2015, figure 1
+    "guided": lambda op, dy: _true(op, tf.nn.relu(dy)),  # Springenberg et al. 2015, figure 1
     "deconvnet": lambda op, dy: tf.nn.relu(dy),  # Zeiler and Fergus 2014, section 2.1
 }
 GATES = ("Relu", "Relu6", "LeakyRelu")

@@ -95,11 +95,12 @@ def smoothgrad(
     graph.check_count(samples, "samples")
     if not 0 <= noise < np.inf:
         raise ValueError(f"noise is a share of the picture's range, 0 or more, not {noise!r}.")
+    images, rng = graph.check_images(model, images), np.random.default_rng(seed)
 
-    def copies(picture, parts):
-        rng, level = np.random.default_rng(seed), noise * (picture.max() - picture.min())
-        for k in parts:
-            yield picture + level * rng.standard_normal((len(k), *picture.shape), "float32")
+    def copies(part):
+        grain = rng.standard_normal((len(part), *images.shape[1:]), "float32")
+        for picture in images:
+            yield picture + noise * (picture.max() - picture.min()) * grain
 
     return _mean_gradient(model, images, target, copies, samples, score, batch_size, progress)
 
@@ -139,9 +140,9 @@ def integrated_gradients(
     images = graph.check_images(model, images)
     start = graph.canvas(0 if baseline is None else baseline, images.shape[1:], "baseline")
 
-    def along(picture, parts):
-        for k in parts:
-            t = ((k + 0.5) / steps).astype("float32")[:, None, None, None]
+    def along(part):
+        t = ((part + 0.5) / steps).astype("float32")[:, None, None, None]
+        for picture in images:
             yield start + t * (picture - start)
 
     return (images - start) * _mean_gradient(model, images, target, along, steps, score, batch_size, progress)
@@ -218,13 +219,12 @@ def segment(picture, saliency_map, *, low=0.3, high=0.95, rounds=5):
 
 
 def _mean_gradient(model, images, target, variants, count, score, batch_size, progress):
-    """(N, H, W, C): the mean gradient over `count` variants of each picture; variants(picture, parts) yields them part by part."""
-    images = graph.check_images(model, images)
+    """(N, H, W, C): the mean gradient over `count` variants of each picture; variants(part) yields some of them, picture by picture."""
     if not callable(target):
         target = graph.classes(graph.forward(model, images, batch_size=batch_size)[0], target)
     graph.check_count(batch_size, "batch_size")
     parts = np.split(np.arange(count), range(batch_size, count, batch_size))
-    batches = ((i, batch) for i, picture in enumerate(images) for batch in variants(picture, parts))
+    batches = ((i, batch) for part in parts for i, batch in enumerate(variants(part)))
     mean = np.zeros_like(images)
     for i, batch in graph.bar(batches, progress, len(images) * len(parts)):
         one = target if callable(target) else int(target[i])

@@ -116,6 +116,23 @@ def averages(name):
         yield f"{2 * size} samples of {method} / bare passes, {name}", 1.1, seconds / 2 / plain
 
 
+def to_a_layer(name):
+    """Grad-CAM against the bare compiled forward pass and the backward pass to its layer."""
+    net, x = network(name)
+    x, last = x[: max(1, len(x) // 4)], net.model.get_layer(net.stages[4])
+    below, above = keras.Model(net.model.input, last.output), net.model.layers[net.model.layers.index(last) + 1 :]
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *net.model.input_shape[1:]))])
+    def bare(x):
+        maps = y = below(x, training=False)
+        for layer in above:
+            y = layer(y)
+        return tf.gradients(tf.reduce_sum(y[:, 0]), maps)[0], maps
+
+    plain, found = medians(lambda: [t.numpy() for t in bare(tf.constant(x))], lambda: vizlib.grad_cam(net.model, x, 0))
+    yield f"grad_cam / bare forward pass and backward pass to its layer, {name}", 1.1, found / plain
+
+
 def extracting(name):
     """Feature vectors and best patches of a data set against the bare compiled forward passes over the same pictures."""
     net, x = network(name)
@@ -173,7 +190,8 @@ def lessons():
 if __name__ == "__main__":
     missed = 0
     print(f"{'measured':>9} {'target':>7}")
-    rows = [part(name) for name in ("pocket", "vgg16") for part in (forward_pass, second_use, gradients, to_a_layer, extracting)]
+    parts = forward_pass, second_use, gradients, averages, to_a_layer, extracting
+    rows = [part(name) for name in ("pocket", "vgg16") for part in parts]
     rows.append(memory())
     rows += [
         covering(*row)

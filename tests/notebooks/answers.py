@@ -92,10 +92,21 @@ WRONG = {
     "3.3": [
         ("answer = int(named(dissected[net.stages[3]]).sum())", "all units with a name"),
         (
-            "d = dissected[net.stages[3]]\nanswer = int((named(d) & (np.nan_to_num(d.precision).max(1) > 0.5)).sum())",
-            "not its best precision",
+            "d = dissected[net.stages[3]]\nown = d.precision[np.arange(len(d.iou)), d.iou.argmax(1)]\n"
+            "answer = int((named(d) & (np.nan_to_num(own) > 0.5)).sum())",
+            "a small thing cannot have it",
         ),
-        ("answer = 10**6", "compare precision"),
+        (
+            "d = dissected[net.stages[3]]\nown = recall_of(d)[np.arange(len(d.iou)), d.iou.argmax(1)]\n"
+            "answer = int((named(d) & (own > 0.5)).sum())",
+            "right for small things",
+        ),
+        (
+            "d = dissected[net.stages[3]]\nreached = np.maximum(np.nan_to_num(d.precision), recall_of(d))\n"
+            "answer = int((named(d) & (reached.max(1) > 0.5)).sum())",
+            "not the name that suits you best",
+        ),
+        ("answer = 10**6", "the larger of precision and recall"),
         ("answer = [1, 2]", "one whole number"),
         ("answer = 0.5", "one whole number"),
     ],

@@ -22,7 +22,7 @@ BREAKS = {
                   "tests/test_occlusion.py -k mean_pooling", "notebooks/04_occlusion.ipynb"),
     "saliency": ("vizlib/saliency.py", "return np.abs(signed).max(-1)", "return np.abs(signed.max(-1))",
                  "tests/test_saliency.py -k linear", "notebooks/05_saliency.ipynb"),
-    "backprop": ("vizlib/graph.py", '"deconvnet": lambda op, dy: tf.nn.relu(dy),', '"deconvnet": lambda op, dy: tf.nn.relu(dy) * _gate(op),',
+    "backprop": ("vizlib/graph.py", '"deconvnet": lambda op, dy: tf.nn.relu(dy),', '"deconvnet": lambda op, dy: _true(op, tf.nn.relu(dy)),',
                  "tests/test_graph.py -k gates", "notebooks/06_guided_backprop.ipynb"),
     "cam": ("vizlib/cam.py", "gradients.mean((1, 2))", "gradients.max((1, 2))",
             "tests/test_cam.py -k by_hand", "notebooks/07_grad_cam.ipynb"),
