@@ -144,13 +144,13 @@ def test_without_a_target_it_is_the_class_of_the_clean_picture():
     noise = np.random.default_rng(0).standard_normal((6, *x.shape[1:]), "float32")
     for other in (x[0] + 0.5 * np.ptp(x[0]) * noise, x[:1] + 9):
         assert set(vizlib.logits(model, other).argmax(1)) != {own[0]}  # there the arg-max is another
-    for method, given in ((vizlib.smoothgrad, {"samples": 6, "noise": 0.5}), (vizlib.integrated_gradients, {"steps": 6, "baseline": x[0] + 9})):
-        np.testing.assert_array_equal(method(model, x, **given), method(model, x, own, **given))
+    for method, options in ((vizlib.smoothgrad, {"samples": 6, "noise": 0.5}), (vizlib.integrated_gradients, {"steps": 6, "baseline": x[0] + 9})):
+        np.testing.assert_array_equal(method(model, x, **options), method(model, x, own, **options))
 
 
 @pytest.mark.parametrize("method", [vizlib.smoothgrad, vizlib.integrated_gradients], ids=lambda f: f.__name__)
 def test_a_function_of_the_logits_and_the_probability(method):
-    model, w, x, _ = shapes.build(shapes.fused)
+    model, _, x, _ = shapes.build(shapes.fused)
     parts = [method(model, x, k) for k in (0, 1)]
     np.testing.assert_allclose(method(model, x, lambda z: z[:, 0] - 2 * z[:, 1]), parts[0] - 2 * parts[1], atol=1e-5)
     probability = method(model, x, 1, score="probability")
