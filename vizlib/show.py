@@ -201,7 +201,7 @@ def thumbnails(pictures, points, *, groups=None, grid=False, side=0.045, width=9
         handles = [
             plt.Line2D([], [], marker="s", linestyle="", color=colormaps["tab10"](k % 10)) for k in range(len(names))
         ]
-        ax.legend(handles, names, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(names), frameon=False)
+        ax.legend(handles, names, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(names), frameon=False, fontsize=8, columnspacing=1, handletextpad=0)
         fig.set_size_inches(width, width + 0.4)
         ax.set_position((0, 0.4 / (width + 0.4), 1, width / (width + 0.4)))
     return fig
