@@ -3,10 +3,12 @@
 A changed window of the picture changes a window of each map and nothing else. So the maps of the clean picture are kept, and
 for many positions at once only the windows are computed, layer by layer: the inputs that a window of the next map sees are read
 from the changed window where it covers them, from the clean map where it does not, and from the padding outside. Windows
-of one map have one size; at the border they are shifted inwards, and what they then compute in vain equals the clean
-value: the result is exact. Where a window is nearly the whole map, or a layer is not one of `RULES`, full maps go on.
+of one map have one size for a whole group of positions; where that is too large, at the border, they are shifted inwards, and
+what they then compute in vain equals the clean value: the result is exact. Where a window is nearly the whole map, or a layer
+has no rule, full maps go on.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +19,8 @@ from . import graph
 
 MOVING = 30  # multiply-adds that take as long as moving a value in memory; measured on two CPU cores
 NEARLY_ALL = 0.8  # a window that is more of its map than this is computed as the full map
+WINDOWS = 2  # as many in a group as `batch_size` says of whole pictures: they take less room
+NOWHERE = -(2**30)  # the number of a row or a column that does not exist
 WORTH = 0.8  # whole passes are taken where following the windows leaves more of the work than this
 
 
@@ -132,130 +136,187 @@ def _call(node, tensors):
 # ---- the plan: which window of which map ---------------------------------------------------------------------------
 
 
-class Step(NamedTuple):
-    sources: list  # numbers of the maps it takes; 0 is the picture, k the output of step k
-    rule: Rule
-    reads: list  # for each source (height, width) of what is read; None: its windows, or full maps, as they are
+class Network(NamedTuple):
+    """A model as calls of layers in order. Map 0 is the picture, map k the output of call k, the last one the model's."""
+
+    nodes: list
+    sources: list  # for each node, the numbers of the maps it takes
+    shapes: list  # of the maps, without the batch
+    rules: list  # for each node; None: full maps only
+    clean: object  # function from a picture (1, H, W, C) to its maps
 
 
-def _nodes(model):
-    """The calls of layers that lead from the model's input to its output, in order; None if the model does not tell."""
+class Plan(NamedTuple):
+    """What is computed for a group of n positions. A read takes places of a map, changed and unchanged, for a node."""
+
+    whole: tuple  # for each node: full maps?
+    reads: tuple  # (number of the node, number of the map); other maps are taken as they are
+    first: np.ndarray  # (n, reads, 2), where what is read begins
+    extent: np.ndarray  # (reads, 2)
+    corner: np.ndarray  # (n, reads, 2), where the window in that map begins
+    size: np.ndarray  # (reads, 2)
+    work: float  # as a share of whole passes
+
+
+def _network(model, shape):
+    """The calls that lead from the model's input to its output; None if the model does not tell."""
     if len(getattr(model, "outputs", None) or ()) != 1:
         return None
-    nodes, seen = [], {id(model.inputs[0])}
+    nodes, number = [], {id(model.inputs[0]): 0}
 
     def visit(tensor):
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
+        if id(tensor) not in number:
             operation, index, _ = tensor._keras_history
-            for source in operation._inbound_nodes[index].input_tensors:
+            node = operation._inbound_nodes[index]
+            for source in node.input_tensors:
                 visit(source)
-            nodes.append(operation._inbound_nodes[index])
+            nodes.append(node)
+            number[id(tensor)] = len(nodes)
 
     visit(model.outputs[0])
-    return nodes if all(len(node.outputs) == 1 and node.input_tensors for node in nodes) else None
-
-
-def _plan(nodes, sources, shapes, rows, columns, size):
-    """The steps for windows of `size` at (rows, columns), the spans of each map, and the share of the work that is left."""
-    spans, steps, left, full = [tuple(map(Span, (rows, columns), size, shapes[0]))], [], 0, 0
-    for node, taken, shape in zip(nodes, sources, shapes[1:]):
-        rule, found, share = _rule(node, [shapes[s] for s in taken], shape), None, 1.0
-        if rule and all(spans[s] for s in taken):
-            each = [map(grown, spans[s], rule.kernel, rule.stride, rule.before, shape) for s in taken]
-            found = tuple(map(hull, zip(*each)))
-            share = found[0].size * found[1].size / (shape[0] * shape[1])
-        if share > NEARLY_ALL:
-            rule, found, share = _whole(node), None, 1.0
-            reads = [spans[s] and shapes[s][:2] for s in taken]
-        else:
-            fields = zip(found, rule.kernel, rule.stride, rule.before)
-            seen = [(f.start * t - p, (f.size - 1) * t + k) for f, k, t, p in fields]
-            same = [all((i == b.start).all() and e == b.size for (i, e), b in zip(seen, spans[s])) for s in taken]
-            reads = [None if alike else (seen[0][1], seen[1][1]) for alike in same]
-        spans.append(found)
-        steps.append(Step(taken, rule, reads))
-        work = MOVING * int(np.prod(shape)) + rule.work * int(np.prod(shape[:-1]))
-        moved = sum(int(np.prod(r)) * shapes[s][-1] for r, s in zip(reads, taken) if r)
-        left, full = left + work * share + MOVING * moved, full + work
-    return steps, spans, left / full
-
-
-def _kept(tensor):
-    """A map as a table of places for `_read`, after two that lie outside of it; anything else as it is."""
-    if tensor.shape.rank != 3:
-        return tensor
-    outside = tf.constant([[0.0], [-np.inf]]) * tf.ones(tensor.shape[2])
-    return tf.concat([outside, tf.reshape(tensor, (-1, tensor.shape[2]))], 0)
-
-
-def _read(clean, shape, window, origin, unit, extents, rule):
-    """What units from `unit` (n, 2) on see: of the window where it covers it, else of the clean map or from outside."""
-    if extents is None:
-        return window
-    first = unit * tf.constant(rule.stride) - tf.constant(rule.before)
-    rows, columns = (first[:, axis, None] + tf.range(extents[axis]) for axis in (0, 1))
-    inside = ((rows >= 0) & (rows < shape[0]))[:, :, None] & ((columns >= 0) & (columns < shape[1]))[:, None]
-    values = tf.gather(clean, tf.where(inside, 2 + rows[:, :, None] * shape[1] + columns[:, None], int(rule.outside < 0)))
-    if window is None:
-        return values
-    n, (h, w) = tf.shape(window)[0], window.shape[1:3]
-    r, c = rows - origin[:, :1], columns - origin[:, 1:]
-    changed = ((r >= 0) & (r < h))[:, :, None] & ((c >= 0) & (c < w))[:, None]
-    place = (tf.range(n)[:, None, None] * h + r[:, :, None]) * w + c[:, None]
-    found = tf.gather(tf.reshape(window, (-1, shape[2])), tf.where(changed, place, 0))
-    return tf.where(changed[..., None], found, values)
-
-
-def _run(steps, shapes, size, clean, fill, origins):
-    """Logits and probabilities, given the maps of the clean picture and where the windows of each map lie, (n, maps, 2)."""
-    maps = [_read(_kept(fill), shapes[0], None, None, origins[:, 0], size, Rule(None))]
-    for k, (sources, rule, reads) in enumerate(steps, 1):
-        given = [_read(clean[s], shapes[s], maps[s], origins[:, s], origins[:, k], r, rule) for s, r in zip(sources, reads)]
-        maps.append(rule.compute(*given))
-    return graph._head(maps[-1])
-
-
-def follow(model, shape, rows, columns, size):
-    """A function that says what a model gives for pictures with one window changed; None where full passes cost less.
-
-    The windows, of `size` (height, width), have their upper left corners at `rows` (n,) and `columns` (n,) of a picture
-    of `shape` (H, W, C). The function (picture, fill, batch_size) puts what `fill` (H, W, C) holds there in place of each
-    window in turn and iterates over the batches' (logits (b, K), probabilities (b, K)).
-    """
-    key = "windows", shape, size, rows.tobytes(), columns.tobytes()
-    return graph.kept(model, shape, key, lambda: _follow(model, shape, rows, columns, size))
-
-
-def _follow(model, shape, rows, columns, size):
-    nodes = _nodes(model)
-    if nodes is None:
+    if not all(len(node.outputs) == 1 and node.input_tensors for node in nodes):
         return None
-    number = {id(model.inputs[0]): 0} | {id(node.outputs[0]): k for k, node in enumerate(nodes, 1)}
     sources = [[number[id(t)] for t in node.input_tensors] for node in nodes]
-
-    shapes = []
 
     @tf.function(input_signature=[tf.TensorSpec((1, *shape))], autograph=False)
     def clean(picture):
         maps = [picture]
         for node, taken in zip(nodes, sources):
             maps.append(_call(node, [maps[s] for s in taken]))
-        shapes[:] = [tuple(m.shape[1:]) for m in maps]
-        return [_kept(m[0]) for m in maps]
+        return [m[0] for m in maps]
 
-    tables = [tf.TensorSpec(t.shape) for t in clean.get_concrete_function().structured_outputs]
-    steps, spans, share = _plan(nodes, sources, shapes, rows, columns, size)
-    if share > WORTH:
+    shapes = [tuple(m.shape) for m in clean.get_concrete_function().structured_outputs]
+    rules = [_rule(node, [shapes[s] for s in taken], own) for node, taken, own in zip(nodes, sources, shapes[1:])]
+    return Network(nodes, sources, shapes, rules, clean)
+
+
+def _groups(corners, ends, most):
+    """Positions in groups of at most `most` that are about as far from the border, where windows are cut off."""
+    far = np.minimum(corners, ends - corners)
+
+    def split(members):
+        if len(members) <= most:
+            return [members]
+        half = -(-len(members) // most) // 2 * most
+        orders = [members[far[members, axis].argsort(kind="stable")] for axis in (0, 1)]
+        members = orders[np.argmin([far[order[half - 1], axis] for axis, order in enumerate(orders)])]
+        return split(members[:half]) + split(members[half:])
+
+    return split(np.arange(len(far)))
+
+
+def _plan(network, rows, columns, size):
+    """The plan for windows of `size` at (rows, columns)."""
+    shapes = network.shapes
+    picture = tuple(map(Span, (rows, columns), size, shapes[0]))
+    spans, whole, reads, work, full = [picture], [], [(0, 0, picture, [Span(rows, 0, 0)] * 2)], 0, 0
+    for k, (node, taken, rule, shape) in enumerate(zip(network.nodes, network.sources, network.rules, shapes[1:]), 1):
+        found, share = None, 1.0
+        if rule and all(spans[s] for s in taken):
+            each = [map(grown, spans[s], rule.kernel, rule.stride, rule.before, shape) for s in taken]
+            found = tuple(map(hull, zip(*each)))
+            share = found[0].size * found[1].size / (shape[0] * shape[1])
+        if share > NEARLY_ALL:
+            found, share = None, 1.0
+            seen = {s: [Span(0 * rows, extent, extent) for extent in shapes[s][:2]] for s in taken if spans[s]}
+        else:
+            axes = zip(found, rule.kernel, rule.stride, rule.before)
+            sees = [Span(f.start * t - p, (f.size - 1) * t + k, None) for f, k, t, p in axes]
+            seen = {s: sees for s in taken if any((a.start != b.start).any() or a.size != b.size for a, b in zip(sees, spans[s]))}
+        spans.append(found)
+        whole.append(found is None)
+        reads += [(k, s, what, spans[s]) for s, what in seen.items()]
+        own = MOVING * int(np.prod(shape)) + (rule or _whole(node)).work * int(np.prod(shape[:-1]))
+        moved = sum(what[0].size * what[1].size * shapes[s][-1] for s, what in seen.items())
+        work, full = work + own * share + MOVING * moved, full + own
+    starts, sizes = (
+        [np.array([[getattr(axis, name) for axis in axes] for axes in spans], "int32") for spans in list(zip(*reads))[2:]]
+        for name in ("start", "size")
+    )
+    (first, corner), (extent, size) = (s.transpose(2, 0, 1) for s in starts), sizes
+    return Plan(tuple(whole), tuple(r[:2] for r in reads), first, extent, corner, size, work / full)
+
+
+# ---- the passes ----------------------------------------------------------------------------------------------------
+
+
+def _places(shapes, first, extent, corner, size):
+    """For each read, the numbers (n, h, w) of its places in a table of what is outside (0), the clean map, and the windows.
+
+    A number is a part of the row and a part of the column. Those in the windows are larger than those in the map, and a part
+    that does not exist is far below zero: so the place is the larger of the two sums, or 0.
+    """
+    lengths = np.array([s[:2] for s in shapes], "int32")
+    steps, inner_steps = (tf.stack([x[:, 1], tf.ones_like(x[:, 1])], 1)[..., None] for x in (lengths, size))
+    windows = 1 + lengths.prod(1) + tf.range(tf.shape(first)[0])[:, None] * tf.reduce_prod(size, 1)
+    at = first[..., None] + tf.range(tf.reduce_max(extent))  # (n, reads, 2, longest)
+    inner = at - corner[..., None]
+    in_map = tf.where((at >= 0) & (at < lengths[..., None]), at * steps, NOWHERE)
+    in_window = tf.where((inner >= 0) & (inner < size[..., None]), inner * inner_steps, NOWHERE)
+    rows = tf.stack([1 + in_map[:, :, 0], windows[..., None] + in_window[:, :, 0]])[..., None]
+    columns = tf.stack([in_map[:, :, 1], in_window[:, :, 1]])[..., None, :]
+    for j in range(len(shapes)):
+        yield tf.maximum(tf.reduce_max(rows[:, :, j, : extent[j, 0]] + columns[:, :, j, :, : extent[j, 1]], 0), 0)
+
+
+def _run(network, whole, reads, clean, fill, *where):
+    """Logits and probabilities, given the maps of the clean picture and a plan."""
+    places = dict(zip(reads, _places([network.shapes[s] for _, s in reads], *where)))
+
+    def read(k, s, clean, window, outside):
+        if (k, s) not in places:
+            return window
+        channels = clean.shape[-1]
+        table = [tf.fill((1, channels), outside), *(tf.reshape(t, (-1, channels)) for t in (clean, window))]
+        return tf.gather(tf.concat(table, 0), places[k, s])
+
+    maps = [read(0, 0, fill, fill[:0], 0.0)]
+    for k, (node, taken) in enumerate(zip(network.nodes, network.sources), 1):
+        rule = _whole(node) if whole[k - 1] else network.rules[k - 1]
+        given = [read(k, s, clean[s], maps[s], rule.outside) for s in taken]
+        if whole[k - 1]:
+            given = [tf.ensure_shape(g, (None, *network.shapes[s])) for g, s in zip(given, taken)]
+        maps.append(rule.compute(*given))
+    return graph._head(maps[-1])
+
+
+def follow(model, shape, rows, columns, size, batch_size):
+    """What a model says of pictures with one window changed: (groups, function), or None where full passes cost less.
+
+    The windows, of `size` (height, width), have their upper left corners at `rows` (n,) and `columns` (n,) of a picture of
+    `shape` (H, W, C). Each group is an array of numbers of windows. The function (picture, fill) puts what `fill` (H, W, C)
+    holds there in place of each window in turn and iterates over the groups' (logits (b, K), probabilities (b, K)).
+    """
+    network = graph.kept(model, shape, (shape, "network"), lambda: _network(model, shape))
+    if network is None:
         return None
-    origins = [np.stack([axis.start for axis in s] if s else [0 * rows, 0 * columns], -1) for s in spans]
-    origins = np.stack(origins, 1).astype("int32")
-    given = tables, tf.TensorSpec(shape), tf.TensorSpec((None, *origins.shape[1:]), tf.int32)
-    windows = tf.function(lambda *given: _run(steps, shapes, size, *given), input_signature=given, autograph=False)
 
-    def run(picture, fill, batch_size):
-        maps = clean(tf.constant(picture[None]))
-        for i in range(0, len(origins), batch_size):
-            yield [t.numpy() for t in windows(maps, tf.constant(fill), tf.constant(origins[i : i + batch_size]))]
+    def prepare():
+        groups = _groups(np.stack([rows, columns], -1), np.subtract(shape[:2], size), WINDOWS * batch_size)
+        return groups, [_plan(network, rows[group], columns[group], size) for group in groups]
 
-    return run
+    groups, plans = graph.kept(model, shape, (shape, size, batch_size, rows.tobytes(), columns.tobytes()), prepare)
+    if sum(plan.work * len(group) for group, plan in zip(groups, plans)) > WORTH * len(rows):
+        return None
+
+    def trace(whole, reads, *where):
+        given = [[*map(tf.TensorSpec, network.shapes)], tf.TensorSpec(shape)]
+        given += [tf.TensorSpec((None, *a.shape[1:]) if a.ndim == 3 else a.shape, tf.int32) for a in where]
+        run = tf.function(lambda *given: _run(network, whole, reads, *given), input_signature=given, autograph=False)
+        run.get_concrete_function()
+        return run
+
+    def run(picture, fill):
+        maps, fill = network.clean(tf.constant(picture[None])), tf.constant(fill)
+
+        def passes(plan):
+            compiled = graph.kept(model, shape, (shape, plan.whole, plan.reads), lambda: trace(*plan[:-1]))
+            return [t.numpy() for t in compiled(maps, fill, *map(tf.constant, plan[2:-1]))]
+
+        pool = ThreadPoolExecutor(2)  # one reads while the other computes
+        try:
+            yield from pool.map(passes, plans)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    return groups, run
