@@ -411,6 +411,9 @@ def test_models_are_freed():
         vizlib.smoothgrad(model, picture, samples=2)
         vizlib.integrated_gradients(model, picture, steps=2)
         vizlib.pgd(model, picture, 0, epsilon=0.1, bounds=(0, 1), steps=2)
+        vizlib.occlusion(model, picture, 0, patch=4, stride=4, fill=0.0)
+        vizlib.guided_grad_cam(model, picture)
+        vizlib.truth.insertion(model, picture, np.ones((1, 32, 32)), 0, steps=2)
         vizlib.truth.randomization(vizlib.guided_backprop, model, picture)
         return weakref.ref(model), 4 * model.count_params()
 

@@ -131,7 +131,7 @@ def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
     """The compiled function for pictures of `shape`.
 
     ``score=None`` runs forward: the logits and probabilities, or the activations of `layer`. Otherwise it gives the gradient
-    of a score of each picture, and what it was taken of: the pictures, or the activations `at` a layer. "logit" and
+    of a score of each picture by the pictures, or by the activations `at` a layer, which come after it. "logit" and
     "probability" take the class (-1: the arg-max); "given" takes a weight per logit; "unit" takes (row, column, channel) of
     `layer` (row -1: where the channel is largest). The layer `BELOW` is what the classifier takes.
     """
@@ -193,7 +193,7 @@ def _make(model, shape, rule, layer, at, score):
         if gradient is None:
             what = f"layer {at.name!r}" if at not in (None, *IMPLIED) else "the pictures, as far as gradients go"
             raise ValueError(f"The score does not depend on {what}: choose a layer on the way to it.")
-        return [gradient, source]
+        return [gradient] if at is None else [gradient, source]
 
     return Trace(function.get_concrete_function(), tuple(shape_of_start))
 
@@ -399,6 +399,8 @@ def _batches(run, images, *choices, batch_size, then=None):
         part = slice(i, i + batch_size)
         found = [t.numpy().astype("float32", copy=False) for t in run(*(tf.constant(a[part]) for a in (images, *choices)))]
         found = found if then is None else [then(*found)]
+        if len(images) <= batch_size:
+            return found
         if results is None:
             results = [np.empty((len(images), *f.shape[1:]), "float32") for f in found]
         for result, f in zip(results, found):
@@ -452,7 +454,7 @@ def exclusive(model, images):
 def backward(
     model, images, target=None, *, relu="plain", layer=None, unit=None, at=None, score="logit", batch_size=32, then=None
 ):
-    """The gradient of each picture's score, and the tensor that it was taken of.
+    """The gradient of each picture's score; with `at`, also the activations that it was taken of.
 
     Parameters
     ----------
@@ -471,7 +473,7 @@ def backward(
 
     Returns
     -------
-    gradient, value : arrays, (N, H, W, C), or the shape of the layer's output (N, ...); or one array, of `then`
+    [gradient], (N, H, W, C); or [gradient, activations], of the shape of the output of `at`, (N, ...); or [array], of `then`
 
     Raises
     ------

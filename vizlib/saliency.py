@@ -69,7 +69,7 @@ def smoothgrad(
     model, images, target, score
         As in `gradient`; target None is the arg-max of the picture without noise.
     samples : int
-        Copies of each picture.
+        Copies of each picture, in pairs whose noise differs by its sign: what is linear in the noise cancels.
     noise : float
         Standard deviation of the noise, as a share of the picture's largest minus its smallest value.
     seed : int
@@ -95,12 +95,16 @@ def smoothgrad(
     graph.check_count(samples, "samples")
     if not 0 <= noise < np.inf:
         raise ValueError(f"noise is a share of the picture's range, 0 or more, not {noise!r}.")
-    images, rng = graph.check_images(model, images), np.random.default_rng(seed)
+    images, rng, grain = graph.check_images(model, images), np.random.default_rng(seed), None
 
     def copies(part):
-        grain = rng.standard_normal((len(part), *images.shape[1:]), "float32")
+        nonlocal grain
+        new = rng.standard_normal((np.sum(part % 2 == 0), *images.shape[1:]), "float32")
+        grain = np.concatenate([grain[-1:], new]) if part[0] % 2 else new
+        signs = np.where(part % 2, -noise, noise).astype("float32")[:, None, None, None]
         for picture in images:
-            batch = noise * (picture.max() - picture.min()) * grain
+            batch = np.repeat(grain, 2, 0)[part[0] % 2 :][: len(part)]
+            batch *= signs * (picture.max() - picture.min())
             batch += picture  # in place, eight times as fast as a new array
             yield batch
 

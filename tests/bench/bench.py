@@ -108,12 +108,12 @@ def averages(name):
     size, bare = len(x), passes(net.model)
     plain, *times = medians(
         lambda: bare(x),
-        lambda: vizlib.smoothgrad(net.model, x[:1], 0, samples=2 * size, batch_size=size),
-        lambda: vizlib.integrated_gradients(net.model, x[:1], 0, steps=2 * size, batch_size=size),
+        lambda: vizlib.smoothgrad(net.model, x[:1], 0, samples=4 * size, batch_size=size),
+        lambda: vizlib.integrated_gradients(net.model, x[:1], 0, steps=4 * size, batch_size=size),
         rounds=5,
     )
     for method, seconds in zip(("smoothgrad", "integrated gradients"), times):
-        yield f"{2 * size} samples of {method} / bare passes, {name}", 1.1, seconds / 2 / plain
+        yield f"{4 * size} samples of {method} / bare passes, {name}", 1.1, seconds / 4 / plain
 
 
 def to_a_layer(name):
