@@ -193,9 +193,9 @@ if __name__ == "__main__":
     parts = forward_pass, second_use, gradients, averages, to_a_layer, extracting
     rows = [part(name) for name in ("pocket", "vgg16") for part in parts]
     rows.append(memory())
-    rows += [
+    rows += [  # with windows of their own size for every position, arithmetic would allow 5.2, 6.5, 9.2 and 2.3 times
         covering(*row)
-        for row in (("pocket", 32, 8, 4.5), ("vgg16", 32, 8, 5), ("vgg16", 16, 4, 6.5), ("resnet50", 32, 8, 1.5))
+        for row in (("pocket", 32, 8, 4), ("vgg16", 32, 8, 5), ("vgg16", 16, 4, 6.5), ("resnet50", 32, 8, 1.5))
     ]
     for what, target, measured in chain(*rows, lessons()):
         missed += measured > target
