@@ -9,6 +9,7 @@ has no rule, full maps go on.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,10 @@ from keras import layers, ops
 from . import graph
 
 MOVING = 30  # multiply-adds that take as long as moving a value in memory; measured on two CPU cores
+GROUP = 100  # multiply-adds, for each value of the clean maps and each weight, that a group takes besides its windows; measured
 NEARLY_ALL = 0.8  # a window that is more of its map than this is computed as the full map
-WINDOWS = 2  # as many in a group as `batch_size` says of whole pictures: they take less room
+WINDOWS = 2  # times `batch_size`: the most in a group; they take less room than whole pictures
+VECTORS = 8  # times `batch_size`: about as many go through dense layers at a time, whose weights take long to fetch
 NOWHERE = -(2**30)  # the number of a row or a column that does not exist
 WORTH = 0.8  # whole passes are taken where following the windows leaves more of the work than this
 
@@ -47,7 +50,7 @@ def hull(spans):
 
 def _held(starts, ends, length):
     """Spans of one size that hold the intervals, shifted inwards where they would leave the map."""
-    size = int((ends - starts).max())
+    size = max(int((ends - starts).max()), 1)  # a stride may pass over all of them
     return Span(np.minimum(starts, length - size), size, length)
 
 
@@ -137,13 +140,16 @@ def _call(node, tensors):
 
 
 class Network(NamedTuple):
-    """A model as calls of layers in order. Map 0 is the picture, map k the output of call k, the last one the model's."""
+    """A model as calls of layers in order. Map 0 is the picture, map k the output of call k; the head takes the last one."""
 
     nodes: list
-    sources: list  # for each node, the numbers of the maps it takes
+    sources: list  # for each node and the head, the numbers of the maps it takes
     shapes: list  # of the maps, without the batch
-    rules: list  # for each node; None: full maps only
+    rules: list  # for each node and the head; None: full maps only
+    works: list  # for each node and the head, multiply-adds of the full map
+    setup: int  # multiply-adds that a group of windows takes besides the windows
     clean: object  # function from a picture (1, H, W, C) to its maps
+    head: object  # function from the last map (n, ...) to logits and probabilities: the last layer, and dense ones before it
 
 
 class Plan(NamedTuple):
@@ -155,7 +161,7 @@ class Plan(NamedTuple):
     extent: np.ndarray  # (reads, 2)
     corner: np.ndarray  # (n, reads, 2), where the window in that map begins
     size: np.ndarray  # (reads, 2)
-    work: float  # as a share of whole passes
+    work: float  # multiply-adds for each position
 
 
 def _network(model, shape):
@@ -174,9 +180,13 @@ def _network(model, shape):
             number[id(tensor)] = len(nodes)
 
     visit(model.outputs[0])
-    if not all(len(node.outputs) == 1 and node.input_tensors for node in nodes):
+    if not (nodes and len(nodes[-1].input_tensors) == 1 and all(len(n.outputs) == 1 and n.input_tensors for n in nodes)):
         return None
     sources = [[number[id(t)] for t in node.input_tensors] for node in nodes]
+    last = len(nodes) - 1
+    while last and sources[last - 1] == [last - 1] and len(nodes[last - 1].input_tensors[0].shape) == 2:
+        last -= 1
+    nodes, dense, sources = nodes[:last], nodes[last:], sources[: last + 1]
 
     @tf.function(input_signature=[tf.TensorSpec((1, *shape))], autograph=False)
     def clean(picture):
@@ -185,32 +195,62 @@ def _network(model, shape):
             maps.append(_call(node, [maps[s] for s in taken]))
         return [m[0] for m in maps]
 
-    shapes = [tuple(m.shape) for m in clean.get_concrete_function().structured_outputs]
-    rules = [_rule(node, [shapes[s] for s in taken], own) for node, taken, own in zip(nodes, sources, shapes[1:])]
-    return Network(nodes, sources, shapes, rules, clean)
+    outputs = clean.get_concrete_function().structured_outputs
+    if any(m.dtype != tf.float32 for m in outputs):
+        return None
+    shapes = [tuple(m.shape) for m in outputs]
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *shapes[-1]))], autograph=False)
+    def head(x):
+        for node in dense:
+            x = _call(node, [x])
+        return graph._head(x)
+
+    rules = [_rule(node, [shapes[s] for s in taken], own) for node, taken, own in zip(nodes, sources, shapes[1:])] + [None]
+    weights = [(rule or _whole(node)).work for node, rule in zip(nodes, rules)]
+    works = [MOVING * int(np.prod(s)) + w * int(np.prod(s[:-1])) for w, s in zip(weights, shapes[1:])]
+    works += [sum(_whole(node).work for node in dense)]
+    setup = GROUP * (sum(weights) + sum(int(np.prod(s)) for s in shapes))
+    return Network(nodes, sources, shapes, rules, works, setup, clean, head)
 
 
-def _groups(corners, ends, most):
-    """Positions in groups of at most `most` that are about as far from the border, where windows are cut off."""
-    far = np.minimum(corners, ends - corners)
+def _groups(network, rows, columns, size, most):
+    """Positions in groups of at most `most`, parted where that spares more work than another group takes.
+
+    Windows are cut off at the border; a window's work is about that of its row times that of its column.
+    """
+    middle = [np.sort(starts)[len(starts) // 2] for starts in (rows, columns)]
+
+    def works(starts, place):
+        each, number = np.unique(starts, return_inverse=True)
+        return np.array([_plan(network, *np.reshape(place(start), (2, 1)), size).work for start in each])[number]
+
+    factors = np.stack([works(rows, lambda r: (r, middle[1])), works(columns, lambda c: (middle[0], c))], -1)
+    factors /= np.sqrt(factors.max()) or 1
+
+    def cost(count, largest):
+        return count * largest + np.ceil(count / most) * network.setup
 
     def split(members):
-        if len(members) <= most:
-            return [members]
-        half = -(-len(members) // most) // 2 * most
-        orders = [members[far[members, axis].argsort(kind="stable")] for axis in (0, 1)]
-        members = orders[np.argmin([far[order[half - 1], axis] for axis, order in enumerate(orders)])]
-        return split(members[:half]) + split(members[half:])
+        n = len(members)
+        parts, least = None, cost(n, factors[members].max(0).prod())
+        for axis in range(2) if n > 1 else ():
+            order = members[factors[members, axis].argsort(kind="stable")]
+            first, last = (np.maximum.accumulate(factors[o]).prod(1)[:-1] for o in (order, order[::-1]))
+            costs = cost(np.arange(1, n), first) + cost(np.arange(n - 1, 0, -1), last[::-1])
+            if costs.min() < least:
+                parts, least = np.split(order, [costs.argmin() + 1]), costs.min()
+        return split(parts[0]) + split(parts[1]) if parts else np.array_split(members, -(-n // most))
 
-    return split(np.arange(len(far)))
+    return split(np.arange(len(rows)))
 
 
 def _plan(network, rows, columns, size):
     """The plan for windows of `size` at (rows, columns)."""
     shapes = network.shapes
     picture = tuple(map(Span, (rows, columns), size, shapes[0]))
-    spans, whole, reads, work, full = [picture], [], [(0, 0, picture, [Span(rows, 0, 0)] * 2)], 0, 0
-    for k, (node, taken, rule, shape) in enumerate(zip(network.nodes, network.sources, network.rules, shapes[1:]), 1):
+    spans, whole, reads, work = [picture], [], [(0, 0, picture, [Span(rows, 0, 0)] * 2)], 0
+    for k, (taken, rule, shape) in enumerate(zip(network.sources, network.rules, [*shapes[1:], None]), 1):
         found, share = None, 1.0
         if rule and all(spans[s] for s in taken):
             each = [map(grown, spans[s], rule.kernel, rule.stride, rule.before, shape) for s in taken]
@@ -226,15 +266,14 @@ def _plan(network, rows, columns, size):
         spans.append(found)
         whole.append(found is None)
         reads += [(k, s, what, spans[s]) for s, what in seen.items()]
-        own = MOVING * int(np.prod(shape)) + (rule or _whole(node)).work * int(np.prod(shape[:-1]))
         moved = sum(what[0].size * what[1].size * shapes[s][-1] for s, what in seen.items())
-        work, full = work + own * share + MOVING * moved, full + own
+        work += network.works[k - 1] * share + MOVING * moved
     starts, sizes = (
         [np.array([[getattr(axis, name) for axis in axes] for axes in spans], "int32") for spans in list(zip(*reads))[2:]]
         for name in ("start", "size")
     )
     (first, corner), (extent, size) = (s.transpose(2, 0, 1) for s in starts), sizes
-    return Plan(tuple(whole), tuple(r[:2] for r in reads), first, extent, corner, size, work / full)
+    return Plan(tuple(whole), tuple(r[:2] for r in reads), first, extent, corner, size, work)
 
 
 # ---- the passes ----------------------------------------------------------------------------------------------------
@@ -260,7 +299,7 @@ def _places(shapes, first, extent, corner, size):
 
 
 def _run(network, whole, reads, clean, fill, *where):
-    """Logits and probabilities, given the maps of the clean picture and a plan."""
+    """The last map, given the maps of the clean picture and a plan."""
     places = dict(zip(reads, _places([network.shapes[s] for _, s in reads], *where)))
 
     def read(k, s, clean, window, outside):
@@ -277,26 +316,30 @@ def _run(network, whole, reads, clean, fill, *where):
         if whole[k - 1]:
             given = [tf.ensure_shape(g, (None, *network.shapes[s])) for g, s in zip(given, taken)]
         maps.append(rule.compute(*given))
-    return graph._head(maps[-1])
+    return read(len(maps), len(maps) - 1, clean[-1], maps[-1], 0.0)
 
 
 def follow(model, shape, rows, columns, size, batch_size):
-    """What a model says of pictures with one window changed: (groups, function), or None where full passes cost less.
+    """What a model says of pictures with one window changed: (batches, function), or None where full passes cost less.
 
     The windows, of `size` (height, width), have their upper left corners at `rows` (n,) and `columns` (n,) of a picture of
-    `shape` (H, W, C). Each group is an array of numbers of windows. The function (picture, fill) puts what `fill` (H, W, C)
-    holds there in place of each window in turn and iterates over the groups' (logits (b, K), probabilities (b, K)).
+    `shape` (H, W, C). Each batch is an array of numbers of windows. The function (picture, fill) puts what `fill` (H, W, C)
+    holds there in place of each window in turn: it iterates over (logits (b, K), probabilities (b, K)), first of the clean
+    picture, then of each batch.
     """
     network = graph.kept(model, shape, (shape, "network"), lambda: _network(model, shape))
     if network is None:
         return None
 
     def prepare():
-        groups = _groups(np.stack([rows, columns], -1), np.subtract(shape[:2], size), WINDOWS * batch_size)
-        return groups, [_plan(network, rows[group], columns[group], size) for group in groups]
+        groups = _groups(network, rows, columns, size, WINDOWS * batch_size)
+        plans = [_plan(network, rows[group], columns[group], size) for group in groups]
+        number = np.cumsum([len(group) for group in groups]) // (VECTORS * batch_size)
+        return groups, plans, [np.flatnonzero(number == i) for i in np.unique(number)]
 
-    groups, plans = graph.kept(model, shape, (shape, size, batch_size, rows.tobytes(), columns.tobytes()), prepare)
-    if sum(plan.work * len(group) for group, plan in zip(groups, plans)) > WORTH * len(rows):
+    key = shape, size, batch_size, rows.tobytes(), columns.tobytes()
+    groups, plans, batches = graph.kept(model, shape, key, prepare)
+    if sum(plan.work * len(group) for group, plan in zip(groups, plans)) > WORTH * len(rows) * sum(network.works):
         return None
 
     def trace(whole, reads, *where):
@@ -311,12 +354,14 @@ def follow(model, shape, rows, columns, size, batch_size):
 
         def passes(plan):
             compiled = graph.kept(model, shape, (shape, plan.whole, plan.reads), lambda: trace(*plan[:-1]))
-            return [t.numpy() for t in compiled(maps, fill, *map(tf.constant, plan[2:-1]))]
+            return compiled(maps, fill, *map(tf.constant, plan[2:-1]))
 
-        pool = ThreadPoolExecutor(2)  # one reads while the other computes
+        pool = ThreadPoolExecutor(3)  # one reads while others compute
         try:
-            yield from pool.map(passes, plans)
+            found = chain([maps[-1][None]], pool.map(passes, plans))
+            for count in (1, *map(len, batches)):
+                yield [t.numpy() for t in network.head(tf.concat([next(found) for _ in range(count)], 0))]
         finally:
             pool.shutdown(cancel_futures=True)
 
-    return groups, run
+    return [np.concatenate([groups[i] for i in batch]) for batch in batches], run

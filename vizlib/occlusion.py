@@ -62,7 +62,7 @@ def occlusion(
     incremental : bool
         Compute again only what a window changes, where the model allows it and it pays; the result is the same.
     batch_size : int
-        Whole pictures at a time; of windows, which take less room, up to four times as many.
+        Whole pictures at a time; of windows, which take less room, up to six times as many.
     progress : bool
 
     Returns
@@ -84,6 +84,7 @@ def occlusion(
     Zeiler, Fergus 2014 (arXiv 1311.2901), section 4.2.
     """
     images = graph.check_images(model, images)
+    graph.check_count(batch_size, "batch_size")
     patch, stride = _pair(patch, "patch"), _pair(stride, "stride")
     n, shape = len(images), images.shape[1:]
     if any(p > s for p, s in zip(patch, shape)):
@@ -94,18 +95,25 @@ def occlusion(
         warnings.warn(
             f"Strides of {stride} leave holes between patches of {patch}: take at most the patch.", stacklevel=2
         )
-    whole = graph.forward(model, images, batch_size=batch_size)
-    target = target if callable(target) else graph.classes(whole[0], target)
-    clean = graph.score(*whole, target, score)
     starts = [np.array([*range(0, s - p, t), s - p]) for s, p, t in zip(shape, patch, stride)]
     rows, columns = (corner.ravel() for corner in np.meshgrid(*starts, indexing="ij"))
     covers = [graph.cover(image, fill, [p / 4 for p in patch]) for image in images]
     followed = follow(model, shape, rows, columns, patch, batch_size) if incremental else None
     groups, run = followed or _full(model, rows, columns, patch, batch_size)
-    scores = np.empty((n, len(rows)), "float32")
-    passes = ((i, *found) for i, pair in enumerate(zip(images, covers)) for found in zip(groups, run(*pair)))
-    for i, group, said in graph.bar(passes, progress, n * len(groups)):
-        scores[i, group] = graph.score(*said, target if callable(target) else target[i], score)
+    scores, clean = np.empty((n, len(rows)), "float32"), np.empty(n, "float32")
+
+    def passes():
+        for i, pair in enumerate(zip(images, covers)):
+            said = run(*pair)
+            whole = next(said)
+            wanted = target if callable(target) else graph.classes(np.repeat(whole[0], n, 0), target)[i]
+            clean[i] = graph.score(*whole, wanted, score)[0]
+            for group, found in zip(groups, said):
+                scores[i, group] = graph.score(*found, wanted, score)
+                yield
+
+    for _ in graph.bar(passes(), progress, n * len(groups)):
+        pass
     boxes = np.stack([rows, columns, rows + patch[0], columns + patch[1]], -1)
     grid = len(starts[0]), len(starts[1])
     return Occlusion(scores.reshape(n, *grid), clean, boxes.reshape(*grid, 4), "incremental" if followed else "full")
@@ -126,6 +134,7 @@ def _full(model, rows, columns, patch, batch_size):
     groups = [slice(i, i + batch_size) for i in range(0, len(rows), batch_size)]
 
     def run(image, cover):
+        yield graph.forward(model, image[None])
         for group in groups:
             corners = list(zip(rows[group], columns[group]))
             covered = np.repeat(image[None], len(corners), 0)
