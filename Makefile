@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
 NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider
 
-.PHONY: lab test nbval notebooks golden bench truth render clean lock
+.PHONY: lab test nbval switch notebooks golden bench truth render clean lock
 
 lab:
 	@echo "make lab: the environment (once, about 0.9 GB to download), then JupyterLab on lesson 1."
@@ -20,6 +20,9 @@ test: .venv/stamp
 
 nbval: .venv/stamp
 	$(NBVAL) notebooks
+
+switch: .venv/stamp
+	$(RUN) -m pytest -q -m slow tests/notebooks/test_switch.py
 
 notebooks: .venv/stamp
 	$(RUN) notebooks/build.py $(LESSONS)
