@@ -100,7 +100,7 @@ def _log_odds(model, images, target, batch_size):
     """
     if target is None or callable(target):
         raise ValueError("target is a class number, or one for each picture.")
-    target = graph.classes(graph.forward(model, images, batch_size=batch_size)[0], target)
+    target = graph.wanted(model, images, target, batch_size=batch_size)
     if not graph.exclusive(model, images):
         return target  # a sigmoid's logit is its log-odds
 

@@ -509,6 +509,15 @@ def classes(logits, target=None):
     return np.where(target < 0, largest, target).astype("int32")
 
 
+def wanted(model, images, target=None, *, batch_size=32):
+    """(N,): as `classes`, with passes for `target` None only; a function `target` is given back."""
+    if callable(target):
+        return target
+    if target is None:
+        return classes(forward(model, images, batch_size=batch_size)[0])
+    return _targets(target, _trace(model, images.shape[1:]).start[0], len(images))
+
+
 def score(logits, probabilities, target, score="logit"):
     """(N,): the scores of the classes `target`, an int or (N,), or what a function `target` makes of the logits (N, K)."""
     _check_score(score)

@@ -199,8 +199,7 @@ def _curve(model, images, maps, target, steps, fill, score, batch_size, progress
         )
     if not np.isfinite(maps).all():
         raise ValueError("The maps hold NaN or infinite values: look where they were made.")
-    if not callable(target):
-        target = graph.classes(graph.forward(model, images, batch_size=batch_size)[0], target)
+    target = graph.wanted(model, images, target, batch_size=batch_size)
     maps = maps if maps.shape[1:] == (height, width) else upsample(maps, (height, width))
     counts = np.rint(np.linspace(0, height * width, steps + 1)).astype(int)
     parts = np.split(counts, range(batch_size, steps + 1, batch_size))

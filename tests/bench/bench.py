@@ -179,7 +179,7 @@ def covering(name, patch, stride, target):
         return vizlib.logits(net.model, x)
 
     whole, quick = medians(
-        full, lambda: vizlib.occlusion(net.model, x[:1], 0, **options), rounds=ROUNDS if name == "pocket" else 1
+        full, lambda: vizlib.occlusion(net.model, x[:1], 0, **options), rounds=3 * ROUNDS if name == "pocket" else 1
     )
     timed = windows if name == "pocket" else len(x)
     yield f"occlusion ({patch}, {stride}) / full path, {name}", 1 / target, (quick / windows) / (whole / timed)
