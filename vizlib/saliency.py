@@ -1,6 +1,5 @@
 """Which pixels matter: gradients of a score, two ways to average them, and a segmentation made of them."""
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 
 import numpy as np
@@ -227,21 +226,12 @@ def segment(picture, saliency_map, *, low=0.3, high=0.95, rounds=5):
     return (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
 
 
-def _ahead(items):
-    """The items, each made while the one before it is in use."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
-
-
 def _mean_gradient(model, images, target, variants, count, score, batch_size, progress):
     """(N, H, W, C): the mean gradient over `count` variants of each picture; variants(part) yields some of them, picture by picture."""
     target = graph.wanted(model, images, target, batch_size=batch_size)
     graph.check_count(batch_size, "batch_size")
     parts = np.split(np.arange(count), range(batch_size, count, batch_size))
-    batches = _ahead((i, batch) for part in parts for i, batch in enumerate(variants(part)))
+    batches = ((i, batch) for part in parts for i, batch in enumerate(variants(part)))
     mean = np.zeros_like(images)
     for i, batch in graph.bar(batches, progress, len(images) * len(parts)):
         one = target if callable(target) else int(target[i])
