@@ -1,10 +1,8 @@
 """Pictures changed as little as one can see, and as much as the network can be made to care."""
 
 import numpy as np
-import tensorflow as tf
 
 from . import graph
-from .saliency import gradient
 
 
 def fgsm(model, images, target, *, epsilon, bounds, targeted=False, batch_size=32):
@@ -38,8 +36,7 @@ def fgsm(model, images, target, *, epsilon, bounds, targeted=False, batch_size=3
     Goodfellow, Shlens, Szegedy 2015 (arXiv 1412.6572), section 4.
     """
     images, low, high, step = _checked(model, images, epsilon, bounds)
-    score = _log_odds(model, images, target, batch_size)
-    way = np.sign(gradient(model, images, score, batch_size=batch_size))
+    way = _uphill(model, images, target, batch_size)
     return np.clip(images + (step if targeted else -step) * way, low, high)
 
 
@@ -72,10 +69,10 @@ def pgd(model, images, target, *, epsilon, bounds, targeted=False, steps=10, see
     graph.check_count(steps, "steps")
     images, low, high, epsilon = _checked(model, images, epsilon, bounds)
     low, high = np.maximum(images - epsilon, low), np.minimum(images + epsilon, high)
-    score, step = _log_odds(model, images, target, batch_size), 2.5 * epsilon / steps
+    step = 2.5 * epsilon / steps
     x = low + np.random.default_rng(seed).random(images.shape[1:], "float32") * (high - low)
     for _ in range(steps):
-        way = np.sign(gradient(model, x, score, batch_size=batch_size))
+        way = _uphill(model, x, target, batch_size)
         x = np.clip(x + (step if targeted else -step) * way, low, high)
     return x
 
@@ -92,20 +89,12 @@ def _checked(model, images, epsilon, bounds):
     return images, low, high, epsilon
 
 
-def _log_odds(model, images, target, batch_size):
-    """The score whose gradient's sign is wanted, as `gradient` takes it: the class's log-odds log(p / (1 - p)).
+def _uphill(model, images, target, batch_size):
+    """The side, for each value, to which the class's log-odds log(p / (1 - p)) rise.
 
     They rise wherever the cross-entropy falls, so the sign is that of the papers; but they do not saturate: where p rounds to 1, the
     gradient of the cross-entropy is noise or zero.
     """
     if target is None or callable(target):
         raise ValueError("target is a class number, or one for each picture.")
-    target = graph.wanted(model, images, target, batch_size=batch_size)
-    if not graph.exclusive(model, images):
-        return target  # a sigmoid's logit is its log-odds
-
-    def log_odds(z):
-        own = tf.one_hot(target, z.shape[1])
-        return tf.reduce_sum(own * z, 1) - tf.reduce_logsumexp(tf.where(own > 0, -np.inf, z), 1)
-
-    return log_odds
+    return np.sign(graph.backward(model, images, target, score="log-odds", batch_size=batch_size)[0])

@@ -131,8 +131,8 @@ def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
     """The compiled function for pictures of `shape`.
 
     ``score=None`` runs forward: the logits and probabilities, or the activations of `layer`. Otherwise it gives the gradient
-    of a score of each picture by the pictures, or by the activations `at` a layer, which come after it. "logit" and
-    "probability" take the class (-1: the arg-max); "given" takes a weight per logit; "unit" takes (row, column, channel) of
+    of a score of each picture by the pictures, or by the activations `at` a layer, which come after it. "logit", "probability"
+    and "log-odds" take the class (-1: the arg-max); "given" takes a weight per logit; "unit" takes (row, column, channel) of
     `layer` (row -1: where the channel is largest). The layer `BELOW` is what the classifier takes.
     """
     layer, at = (name if name in (None, *IMPLIED) else find_layer(model, name) for name in (layer, at))
@@ -189,6 +189,9 @@ def _make(model, shape, rule, layer, at, score):
             value = tf.reduce_sum(start * tf.cast(choice, start.dtype), -1)
         else:
             value = _class(probabilities if score == "probability" else logits, choice, score)
+            if score == "log-odds" and _exclusive(probabilities):  # a sigmoid's logit is its log-odds
+                others = tf.where(tf.one_hot(choice, logits.shape[1]) > 0, -np.inf, logits)
+                value -= tf.reduce_logsumexp(others, 1)
         (gradient,) = tf.gradients(value, source)
         if gradient is None:
             what = f"layer {at.name!r}" if at not in (None, *IMPLIED) else "the pictures, as far as gradients go"
@@ -263,6 +266,14 @@ def _head(output):
     if output.shape[-1] == 1:
         return output, tf.sigmoid(output)
     return output, tf.nn.softmax(output)
+
+
+def _exclusive(probabilities):
+    """Whether the classes exclude each other: their probabilities come from a softmax, not from sigmoids."""
+    op = probabilities.op
+    while op.type in ("Identity", "Cast"):
+        op = op.inputs[0].op
+    return op.type == "Softmax"
 
 
 def _below(logits):
@@ -443,14 +454,6 @@ def forward(model, images, layer=None, *, batch_size=32):
     return _batches(_trace(model, images.shape[1:], layer=layer).run, images, batch_size=batch_size)
 
 
-def exclusive(model, images):
-    """Whether the classes exclude each other: their probabilities come from a softmax, not from sigmoids."""
-    op = _trace(model, images.shape[1:]).run.outputs[1].op
-    while op.type in ("Identity", "Cast"):
-        op = op.inputs[0].op
-    return op.type == "Softmax"
-
-
 def backward(
     model, images, target=None, *, relu="plain", layer=None, unit=None, at=None, score="logit", batch_size=32, then=None
 ):
@@ -467,7 +470,8 @@ def backward(
         Instead of a class: this unit of this layer; an int is a channel, taken where it is largest in each picture.
     at : str, optional
         Differentiate with respect to this layer's output instead of the pictures.
-    score : {"logit", "probability"}
+    score : {"logit", "probability", "log-odds"}
+        Log-odds log(p / (1 - p)) are of a class that is named.
     then : callable, optional
         What to keep, where both are large: from a batch's gradient and value to one array (n, ...).
 
@@ -483,7 +487,8 @@ def backward(
     images = check_images(model, images)
     if relu not in RULES:
         raise ValueError(f"relu is one of {', '.join(map(repr, RULES))}, not {relu!r}.")
-    _check_score(score)
+    if score != "log-odds":
+        _check_score(score)
     if (layer is None) != (unit is None) or (unit is not None and target is not None):
         raise ValueError("Name either a target, or a layer together with a unit of it.")
     kind = "unit" if unit is not None else "given" if callable(target) else score
