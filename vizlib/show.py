@@ -75,10 +75,10 @@ def grid(images, *, titles=(), rows=(), columns=None, limits=None, unit="", widt
     lines = -(-len(images) // columns)
     shapes = [image.shape for image in images if image is not None]
     cell = (width - 0.9 * bool(rows) - 0.8 * bool(limits)) / columns
-    height = lines * cell * max(s[0] / s[1] for s in shapes) + 0.2 * (lines if len(titles) > columns else bool(titles))
+    height = lines * cell * max(s[0] / s[1] for s in shapes) + 0.22 * (lines if len(titles) > columns else bool(titles))
     has_signed = any(image is not None and image.ndim == 2 and image.min() < 0 for image in images)
     fig = Figure((width, height), dpi=DPI, layout="constrained")
-    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.04, wspace=0, hspace=0)
     axes = fig.subplots(lines, columns, squeeze=False)
     drawn = None
     for i, ax in enumerate(axes.flat):
