@@ -97,4 +97,4 @@ def _uphill(model, images, target, batch_size):
     """
     if target is None or callable(target):
         raise ValueError("target is a class number, or one for each picture.")
-    return np.sign(graph.backward(model, images, target, score="log-odds", batch_size=batch_size)[0])
+    return np.sign(graph.backward(model, images, target, score=graph.LOG_ODDS, batch_size=batch_size)[0])

@@ -100,6 +100,7 @@ BELOW = object()  # in place of a layer's name: the one below the classifier
 LAST = object()  # the last feature map
 POOLED = object()  # the map that global average pooling takes, where nothing but one dense layer follows
 IMPLIED = BELOW, LAST, POOLED
+LOG_ODDS = object()  # in place of a score's name: log(p / (1 - p)) of a class that is named, for attacks
 
 
 # ---- the trace -----------------------------------------------------------------------------------------------------
@@ -131,9 +132,9 @@ def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
     """The compiled function for pictures of `shape`.
 
     ``score=None`` runs forward: the logits and probabilities, or the activations of `layer`. Otherwise it gives the gradient
-    of a score of each picture by the pictures, or by the activations `at` a layer, which come after it. "logit", "probability"
-    and "log-odds" take the class (-1: the arg-max); "given" takes a weight per logit; "unit" takes (row, column, channel) of
-    `layer` (row -1: where the channel is largest). The layer `BELOW` is what the classifier takes.
+    of a score of each picture by the pictures, or by the activations `at` a layer, which come after it. "logit",
+    "probability" and LOG_ODDS take the class (-1: the arg-max, but not of LOG_ODDS); "given" takes a weight per logit; "unit"
+    takes (row, column, channel) of `layer` (row -1: where the channel is largest). The layer `BELOW` is what the classifier takes.
     """
     layer, at = (name if name in (None, *IMPLIED) else find_layer(model, name) for name in (layer, at))
     key = shape, rule, id(layer), id(at), score
@@ -189,7 +190,7 @@ def _make(model, shape, rule, layer, at, score):
             value = tf.reduce_sum(start * tf.cast(choice, start.dtype), -1)
         else:
             value = _class(probabilities if score == "probability" else logits, choice, score)
-            if score == "log-odds" and _exclusive(probabilities):  # a sigmoid's logit is its log-odds
+            if score is LOG_ODDS and _exclusive(probabilities):  # a sigmoid's logit is its log-odds
                 others = tf.where(tf.one_hot(choice, logits.shape[1]) > 0, -np.inf, logits)
                 value -= tf.reduce_logsumexp(others, 1)
         (gradient,) = tf.gradients(value, source)
@@ -470,8 +471,7 @@ def backward(
         Instead of a class: this unit of this layer; an int is a channel, taken where it is largest in each picture.
     at : str, optional
         Differentiate with respect to this layer's output instead of the pictures.
-    score : {"logit", "probability", "log-odds"}
-        Log-odds log(p / (1 - p)) are of a class that is named.
+    score : {"logit", "probability"} or LOG_ODDS
     then : callable, optional
         What to keep, where both are large: from a batch's gradient and value to one array (n, ...).
 
@@ -487,7 +487,7 @@ def backward(
     images = check_images(model, images)
     if relu not in RULES:
         raise ValueError(f"relu is one of {', '.join(map(repr, RULES))}, not {relu!r}.")
-    if score != "log-odds":
+    if score is not LOG_ODDS:
         _check_score(score)
     if (layer is None) != (unit is None) or (unit is not None and target is not None):
         raise ValueError("Name either a target, or a layer together with a unit of it.")
