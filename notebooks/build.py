@@ -62,7 +62,9 @@ def between(text, marker, new):
     pattern = rf"(<!-- {marker} -->).*?(<!-- /{marker} -->)"
     found, count = re.subn(pattern, lambda m: m[1] + new + m[2], text, flags=re.DOTALL)
     if count != 1:
-        raise SystemExit(f"the marker <!-- {marker} --> must stand once where the builder writes, not {count} times")
+        raise SystemExit(
+            f"the marker <!-- {marker} --> must stand once where the builder writes, not {count} times"
+        )
     return found
 
 
@@ -76,7 +78,9 @@ def says(cost):
 
 
 # The kernel's own peak, in kB; getrusage would not do: its maximum is inherited from the process that starts the kernel.
-PEAK = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+PEAK = (
+    "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+)
 
 
 def execute(book, name):
@@ -86,13 +90,17 @@ def execute(book, name):
     for cell in book.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(book, timeout=600, resources={"metadata": {"path": str(HERE)}}, record_timing=False)
+    client = NotebookClient(
+        book, timeout=600, resources={"metadata": {"path": str(HERE)}}, record_timing=False
+    )
     since = time.monotonic()
     try:
         client.execute()
     except CellExecutionError as error:
         at = next(
-            i for i, cell in enumerate(book.cells) if any(o.output_type == "error" for o in cell.get("outputs", []))
+            i
+            for i, cell in enumerate(book.cells)
+            if any(o.output_type == "error" for o in cell.get("outputs", []))
         )
         raise SystemExit(f"{name}, cell {at}: {error}") from None
     seconds = time.monotonic() - since
@@ -103,7 +111,11 @@ def execute(book, name):
 def clean(book, number):
     """Drop what a run leaves behind and no reader needs: stderr, orphaned widget views, chance ids."""
     book.metadata = {
-        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "kernelspec": {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
         "language_info": {"name": "python"},
     }
     for k, cell in enumerate(book.cells):
@@ -119,13 +131,20 @@ def opening_picture(book, number):
     """Write openings/NN.jpg and its text from the tagged cell; whether they are new."""
     cells = [c for c in book.cells if "opening" in c.metadata.get("tags", [])]
     if not cells:
-        raise SystemExit(f"lesson {number}: tag the cell whose figure opens the lesson with `opening`")
-    data = next(o.data for o in cells[0].outputs if any(m.startswith("image/") for m in o.get("data", {})))
+        raise SystemExit(
+            f"lesson {number}: tag the cell whose figure opens the lesson with `opening`"
+        )
+    data = next(
+        o.data for o in cells[0].outputs if any(m.startswith("image/") for m in o.get("data", {}))
+    )
     picture = Image.open(io.BytesIO(base64.b64decode(data.get("image/jpeg") or data["image/png"])))
     out = io.BytesIO()
     picture.convert("RGB").save(out, format="JPEG", quality=85)
     changed = False
-    for suffix, content in ((".jpg", out.getvalue()), (".txt", (data["text/plain"] + "\n").encode())):
+    for suffix, content in (
+        (".jpg", out.getvalue()),
+        (".txt", (data["text/plain"] + "\n").encode()),
+    ):
         path = HERE / f"openings/{number}{suffix}"
         if not path.is_file() or path.read_bytes() != content:
             path.parent.mkdir(exist_ok=True)
@@ -144,7 +163,9 @@ def build(path):
     seconds, megabytes = execute(book, path.name)
     if opening_picture(book, number):  # the first cell shows it: once more
         seconds, megabytes = execute(book, path.name)
-    known = costs() | {number: {"lesson": number, "seconds": round(seconds), "megabytes": megabytes}}
+    known = costs() | {
+        number: {"lesson": number, "seconds": round(seconds), "megabytes": megabytes}
+    }
     book.cells[0].source = between(book.cells[0].source, "cost", says(known[number]))
     readme = HERE.parent / "README.md"
     readme.write_text(between(readme.read_text(), f"cost {number}", says(known[number])))

@@ -62,7 +62,11 @@ GRADERS = {}
 def check(number, answer, **given):
     """Print one sentence about the answer to an exercise: not answered yet, right, or what is wrong. Never raises."""
     try:
-        wrong = "not answered yet" if answer is None or answer is ... else GRADERS[number](answer, **given)
+        wrong = (
+            "not answered yet"
+            if answer is None or answer is ...
+            else GRADERS[number](answer, **given)
+        )
     except NotAnswered:
         wrong = "not answered yet"
     except Exception as error:
@@ -105,9 +109,7 @@ def _(answer, *, net, picture):
     if sorted(answer) == sorted(right):
         return "not yet: the sizes are right, the order is not; channels come last"
     if answer[2] != right[2]:
-        return (
-            "not yet: the number of channels is the layer's number of filters; look it up with net.model.get_layer(...)"
-        )
+        return "not yet: the number of channels is the layer's number of filters; look it up with net.model.get_layer(...)"
     return f"not yet: count the poolings before {net.stages[3]}; each halves height and width"
 
 
@@ -121,18 +123,14 @@ def _(answer):
     maps[1, 2, 3, 5] = 0.5  # active in one place of one picture
     result = np.asarray(ask(answer, maps))
     if result.dtype == bool:
-        return (
-            "not yet: return the numbers of the dead units, not true and false; np.flatnonzero makes one of the other"
-        )
+        return "not yet: return the numbers of the dead units, not true and false; np.flatnonzero makes one of the other"
     found = set(result.ravel().tolist())
     if found == {2}:
         return None
     if found == {2, 4, 5} or found == {2, 4}:
         return "not yet: a unit that is silent in some pictures is not dead; it must be silent in all of them"
     if found == {2, 5}:
-        return (
-            "not yet: a unit that is active in one place of one picture is alive; compare the largest value with zero"
-        )
+        return "not yet: a unit that is active in one place of one picture is alive; compare the largest value with zero"
     return f"not yet: in a test with one dead unit, number 2, your function finds {sorted(found) or 'none'}"
 
 
@@ -186,11 +184,18 @@ def _(answer, *, labels):
 @grader("2.3")
 def _(answer, *, vectors, labels):
     names = [str(name).lower() for name in answer]
-    if isinstance(answer, str) or len(names) != 2 or len(set(names)) != 2 or not set(names) <= set(barnyard.CLASSES):
+    if (
+        isinstance(answer, str)
+        or len(names) != 2
+        or len(set(names)) != 2
+        or not set(names) <= set(barnyard.CLASSES)
+    ):
         return f"not yet: give two different classes out of {', '.join(barnyard.CLASSES)}"
     centres = np.stack([vectors[labels == c].mean(0) for c in range(7)])
     gaps = np.linalg.norm(centres[:, None] - centres[None], axis=-1) + 1e9 * np.eye(7)
-    if {barnyard.CLASSES.index(name) for name in names} == set(np.unravel_index(gaps.argmin(), gaps.shape)):
+    if {barnyard.CLASSES.index(name) for name in names} == set(
+        np.unravel_index(gaps.argmin(), gaps.shape)
+    ):
         return None
     gap = gaps[barnyard.CLASSES.index(names[0]), barnyard.CLASSES.index(names[1])]
     return f"not yet: these centres are {gap:.1f} apart, the nearest two {gaps.min():.1f}"
@@ -204,7 +209,9 @@ def _(answer, *, net):
     layer = net.stages[2]
     right = vizlib.receptive_field(net.model, layer, net.size).size[0]
     before = [name for name in (inner.name for inner in net.model.layers) if name < layer]
-    inputs = {name: vizlib.receptive_field(net.model, name, net.size).size[0] for name in before[-2:]}
+    inputs = {
+        name: vizlib.receptive_field(net.model, name, net.size).size[0] for name in before[-2:]
+    }
     answer = float(answer)
     if answer == right:
         return None
@@ -228,7 +235,11 @@ def _(answer):
         wanted = wide[top + 8 : bottom + 8, left + 8 : right + 8]
         inside = min(top, left) >= 0 and bottom <= 8 and right <= 9
         if result.shape != wanted.shape:
-            hint = "" if inside else "; the window sticks out of the picture, the missing part must be grey"
+            hint = (
+                ""
+                if inside
+                else "; the window sticks out of the picture, the missing part must be grey"
+            )
             return f"not yet: for the box {box} the patch has the shape {wanted.shape}, yours has {result.shape}{hint}"
         if not np.array_equal(result, wanted):
             if inside:
@@ -274,7 +285,9 @@ def _(answer, *, side, patch, stride):
     if answer == per_side:
         return "not yet: that is one row of positions; the patch slides down as well"
     if answer == (side // stride) ** 2:
-        return "not yet: the last positions would stick out of the picture; how far can the corner go?"
+        return (
+            "not yet: the last positions would stick out of the picture; how far can the corner go?"
+        )
     if answer == (per_side - 1) ** 2:
         return "not yet: count the first position, too: 0, 8, ... has one more place than steps"
     return f"not yet: at which rows from 0 on can the corner of a patch of {patch} stand, and how many are these?"
@@ -287,7 +300,11 @@ def _(answer):
     drops = rng.normal(size=len(boxes))
     result = np.asarray(ask(answer, drops, boxes, 6, 8), float)
     over = np.array(
-        [[(t <= r < b) & (left <= c < right) for t, left, b, right in boxes] for r in range(6) for c in range(8)]
+        [
+            [(t <= r < b) & (left <= c < right) for t, left, b, right in boxes]
+            for r in range(6)
+            for c in range(8)
+        ]
     )
     total, count = (over @ drops).reshape(6, 8), over.sum(1).reshape(6, 8)
     right = total / np.maximum(count, 1)
@@ -298,9 +315,7 @@ def _(answer):
     if np.isnan(result).any() and np.allclose(result[count > 0], right[count > 0]):
         return "not yet: pixels that no window covers became NaN; they should be zero"
     if np.allclose(result, total):
-        return (
-            "not yet: that is the sum over windows; a pixel under more windows would look more important. Take the mean"
-        )
+        return "not yet: that is the sum over windows; a pixel under more windows would look more important. Take the mean"
     r, c = np.argwhere(~np.isclose(result, right))[0]
     return f"not yet: pixel ({r}, {c}) lies under {count[r, c]} windows and should get {right[r, c]:.2f}, not {result[r, c]:.2f}"
 
@@ -358,7 +373,9 @@ def _(answer):
 
     middle = mean((np.arange(1000) + 0.5) / 1000)
     if result.shape != (2,):
-        return f"not yet: one number for each value of x, so of shape (2,), yours has {result.shape}"
+        return (
+            f"not yet: one number for each value of x, so of shape (2,), yours has {result.shape}"
+        )
     if np.allclose(result, (x - baseline) * middle, rtol=5e-3):
         few = np.asarray(answer(slope, x, baseline, 2), float)
         if np.allclose(few, (x - baseline) * mean(np.array([0.25, 0.75]))):
@@ -380,7 +397,9 @@ def _(answer, *, net, x, target):
         return f"not yet: give one of {', '.join(map(str, tried))}"
 
     def holds(epsilon):
-        changed = vizlib.fgsm(net.model, x, target, epsilon=epsilon * net.level, bounds=(net.low, net.high))
+        changed = vizlib.fgsm(
+            net.model, x, target, epsilon=epsilon * net.level, bounds=(net.low, net.high)
+        )
         return vizlib.logits(net.model, changed).argmax() == target
 
     if holds(float(answer)):
@@ -406,7 +425,11 @@ def _(answer, *, up, signal):
         return "not yet: the first two are the other way round; the gradient asks what went into the ReLU"
     if np.array_equal(answer[0], np.maximum(up, 0)):
         return "not yet: that is what the ReLU gives on the way up; asked for is what passes of the signal on the way back"
-    names = [name for name, a, b in zip(("gradient", "DeconvNet", "guided"), answer, right) if not np.array_equal(a, b)]
+    names = [
+        name
+        for name, a, b in zip(("gradient", "DeconvNet", "guided"), answer, right)
+        if not np.array_equal(a, b)
+    ]
     asks = {"gradient": "the input", "DeconvNet": "the signal", "guided": "both"}
     return f"not yet: look at {names[0]} again; it passes the signal, sign and all, where {asks[names[0]]} must be positive"
 
@@ -416,7 +439,10 @@ def _(answer):
     signal = np.arange(1, 7).reshape(2, 3) * 10.0
     switches = np.array([[0, 1, 2], [3, 0, 1]])
     result = np.asarray(ask(answer, signal, switches), float)
-    right = np.array([[10, 0, 0, 20, 0, 0], [0, 0, 0, 0, 30, 0], [0, 0, 50, 0, 0, 60], [0, 40, 0, 0, 0, 0]], float)
+    right = np.array(
+        [[10, 0, 0, 20, 0, 0], [0, 0, 0, 0, 30, 0], [0, 0, 50, 0, 0, 60], [0, 40, 0, 0, 0, 0]],
+        float,
+    )
     if result.shape != right.shape:
         return f"not yet: a map of {signal.shape} becomes one of {right.shape}, yours is {result.shape}"
     if np.array_equal(result, right):
@@ -443,7 +469,12 @@ def _(answer, *, net, images, own):
         raise NotAnswered
     for rule in rules:
         maps = [vizlib.gradient(net.model, images, k, relu=rule) for k in own]
-        table = np.array([[vizlib.truth.rank_correlation(m[i : i + 1], maps[i][i : i + 1])[0] for m in maps] for i in range(len(own))])
+        table = np.array(
+            [
+                [vizlib.truth.rank_correlation(m[i : i + 1], maps[i][i : i + 1])[0] for m in maps]
+                for i in range(len(own))
+            ]
+        )
         right = (table.sum() - np.trace(table)) / (table.size - len(own))
         value = float(answer[rule])
         if abs(value - right) < 0.005:
@@ -476,7 +507,10 @@ def _(answer, *, maps, weights):
 @grader("7.2")
 def _(answer):
     rng = np.random.default_rng(0)
-    maps, gradients = np.maximum(rng.normal(size=(4, 5, 6)), 0), rng.normal(size=(4, 5, 6)) + 0.3 * rng.normal(size=6)
+    maps, gradients = (
+        np.maximum(rng.normal(size=(4, 5, 6)), 0),
+        rng.normal(size=(4, 5, 6)) + 0.3 * rng.normal(size=6),
+    )
     result = np.asarray(ask(answer, maps, gradients), float)
     signed = (maps * gradients.mean((0, 1))).sum(-1)
     if result.shape != (4, 5):
@@ -486,7 +520,9 @@ def _(answer):
     if np.allclose(result, signed):
         return "not yet: what speaks against the class is still in it; keep the positive part only"
     if np.allclose(result, np.maximum((maps * gradients).sum(-1), 0)):
-        return "not yet: take the mean of the gradient over all places first: one weight for each map"
+        return (
+            "not yet: take the mean of the gradient over all places first: one weight for each map"
+        )
     if np.allclose(result, np.maximum(maps * gradients.mean((0, 1)), 0).sum(-1)):
         return "not yet: first add up the maps, then keep the positive part"
     if np.allclose(result, np.maximum((maps * gradients.sum((0, 1))).sum(-1), 0)):
@@ -496,7 +532,11 @@ def _(answer):
 
 @grader("7.3")
 def _(answer, *, table):
-    rows = {row["method"]: row for row in table if (row["set"], row["grade"]) == ("Labrador and tabby", "named")}
+    rows = {
+        row["method"]: row
+        for row in table
+        if (row["set"], row["grade"]) == ("Labrador and tabby", "named")
+    }
     if str(answer) not in rows:
         return f"not yet: give one of {', '.join(rows)}"
     if answer in ("random", "centre", "edge detector"):

@@ -15,7 +15,11 @@ SIZE = 8
 def weights(channels=3, classes=3, seed=0):
     rng = np.random.default_rng(seed)
     sizes = [(3, 3, channels, 4), (3, 3, 4, 5), (SIZE * SIZE // 4 * 5, 6), (6, classes)]
-    return [w for s in sizes for w in (rng.normal(0, (2 / np.prod(s[:-1])) ** 0.5, s), rng.normal(0, 0.1, s[-1]))]
+    return [
+        w
+        for s in sizes
+        for w in (rng.normal(0, (2 / np.prod(s[:-1])) ** 0.5, s), rng.normal(0, 0.1, s[-1]))
+    ]
 
 
 def pictures(n=3, channels=3, seed=1):
@@ -27,7 +31,9 @@ def pictures(n=3, channels=3, seed=1):
 
 def _stem(x, *, fused=True):
     for name, width in (("conv1", 4), ("conv2", 5)):
-        x = layers.Conv2D(width, 3, padding="same", activation="relu" if fused else None, name=name)(x)
+        x = layers.Conv2D(
+            width, 3, padding="same", activation="relu" if fused else None, name=name
+        )(x)
         if not fused:
             x = layers.ReLU(name=f"{name}_relu")(x)
         if name == "conv1":
@@ -36,7 +42,9 @@ def _stem(x, *, fused=True):
 
 
 def _top(x, *, fused=True, classes=3, activation="softmax"):
-    x = layers.Dense(6, activation="relu" if fused else None, name="fc")(layers.Flatten(name="flatten")(x))
+    x = layers.Dense(6, activation="relu" if fused else None, name="fc")(
+        layers.Flatten(name="flatten")(x)
+    )
     x = x if fused else layers.Activation("relu", name="fc_relu")(x)
     return layers.Dense(classes, activation=activation, name="out")(x)
 
@@ -76,7 +84,9 @@ def nested():
 def nested_twice():
     backbone = keras.Model(x := _input(), _stem(x, fused=False), name="backbone")
     wrapped = keras.Sequential([_input(), backbone], name="wrapped")
-    return keras.Sequential([_input(), wrapped, keras.Model(x := keras.Input((4, 4, 5)), _top(x), name="head")])
+    return keras.Sequential(
+        [_input(), wrapped, keras.Model(x := keras.Input((4, 4, 5)), _top(x), name="head")]
+    )
 
 
 class Subclassed(keras.Model):
@@ -106,7 +116,9 @@ def linear_head():
 
 
 def softmax_layer():
-    return keras.Model(x := _input(), layers.Softmax(name="softmax")(_top(_stem(x), activation=None)))
+    return keras.Model(
+        x := _input(), layers.Softmax(name="softmax")(_top(_stem(x), activation=None))
+    )
 
 
 def input_in_a_list():
@@ -138,7 +150,10 @@ SHAPES = [
 def build(shape):
     """(model, its weights in float64, pictures for it, the layer whose output is the second map after its ReLU)."""
     model = shape()
-    channels, classes = (1 if shape is one_channel else 3), (1 if shape in (sigmoid_one, linear_one) else 3)
+    channels, classes = (
+        (1 if shape is one_channel else 3),
+        (1 if shape in (sigmoid_one, linear_one) else 3),
+    )
     w = weights(channels, classes)
     model.set_weights(w)
     last = "conv2_relu" if shape in (relu_layers, nested_twice, subclassed) else "conv2"
@@ -149,7 +164,9 @@ def build(shape):
 
 
 def _conv(x, kernel):
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 3), (1, 2))
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 3), (1, 2)
+    )
     return np.einsum("nhwcij,ijco->nhwo", windows, kernel)
 
 

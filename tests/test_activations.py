@@ -29,7 +29,9 @@ def shown(monkeypatch):
     """What is displayed from here on: (data, metadata) pairs."""
     pairs = []
     for room in (show, widgets):
-        monkeypatch.setattr(room, "display", lambda data, metadata=None, raw=False: pairs.append((data, metadata)))
+        monkeypatch.setattr(
+            room, "display", lambda data, metadata=None, raw=False: pairs.append((data, metadata))
+        )
     return pairs
 
 
@@ -41,14 +43,17 @@ def drawing(picture=None):
 
 
 @pytest.mark.parametrize(
-    "picture, mime", [(None, "image/png"), (np.zeros((64, 64, 3)), "image/jpeg"), (np.eye(7), "image/png")]
+    "picture, mime",
+    [(None, "image/png"), (np.zeros((64, 64, 3)), "image/jpeg"), (np.eye(7), "image/png")],
 )
 def test_a_figure_carries_its_text_and_half_its_pixels(shown, picture, mime):
     show.figure(drawing(picture), alt="a line")
     ((data, metadata),) = shown
     assert set(data) == {mime, "text/plain"} and data["text/plain"] == "a line"
     image = Image.open(io.BytesIO(data[mime]))
-    assert image.size == (576, 288) and metadata == {mime: {"alt": "a line", "width": 288, "height": 144}}
+    assert image.size == (576, 288) and metadata == {
+        mime: {"alt": "a line", "width": 288, "height": 144}
+    }
 
 
 def test_a_figure_needs_a_text_and_fits_the_page():
@@ -61,7 +66,10 @@ def test_a_figure_needs_a_text_and_fits_the_page():
 def test_grid_draws_any_of_barnyard_in_its_colours(hen):
     pictures = barnyard.scenes(seeds=[0])
     fig = show.grid(
-        [hen, pictures.images[0], pictures.mask("tabby")[0], None], titles=list("abcd"), rows=["r", "s"], columns=2
+        [hen, pictures.images[0], pictures.mask("tabby")[0], None],
+        titles=list("abcd"),
+        rows=["r", "s"],
+        columns=2,
     )
     first, _, mask, empty = (ax.images for ax in fig.axes)
     assert (first[0].get_array() == hen).all() and mask[0].get_cmap().name == "gray" and not empty
@@ -72,7 +80,11 @@ def test_grid_scales_maps_alone_and_signed_ones_around_zero():
     maps = [np.array([[0.0, 2.0]]), np.array([[0.0, 5.0]])]
     assert [ax.images[0].get_clim() for ax in show.grid(maps).axes] == [(0, 2), (0, 5)]
     signed = show.grid([*maps, np.array([[-3.0, 1.0]])])
-    assert [ax.images[0].get_clim() for ax in signed.axes if ax.images] == [(-2, 2), (-5, 5), (-3, 3)]
+    assert [ax.images[0].get_clim() for ax in signed.axes if ax.images] == [
+        (-2, 2),
+        (-5, 5),
+        (-3, 3),
+    ]
     assert {ax.images[0].get_cmap().name for ax in signed.axes if ax.images} == {"RdBu_r"}
     shared = show.grid(maps, limits=(0, 10), unit="volts")
     assert [ax.images[0].get_clim() for ax in shared.axes[:2]] == [(0, 10)] * 2 and shared.axes[
@@ -95,7 +107,9 @@ def test_overlay_is_grey_where_the_map_is_zero(hen):
     laid = show.overlay(hen, heat)
     assert laid.shape == hen.shape and laid.dtype == np.uint8
     assert np.ptp(laid[2, 2].astype(int)) > 50 and np.ptp(laid[100, 100].astype(int)) == 0
-    np.testing.assert_array_equal(show.overlay(hen, heat, limits=(0, 1e9)), show.overlay(hen, heat * 0))
+    np.testing.assert_array_equal(
+        show.overlay(hen, heat, limits=(0, 1e9)), show.overlay(hen, heat * 0)
+    )
 
 
 def test_confusions_write_the_counts():
@@ -109,7 +123,9 @@ def test_feature_map_is_the_picture_the_map_and_the_overlay(net, hen):
     assert panels.shape == (96, 288, 3) and top == maps.max()
     np.testing.assert_array_equal(panels[:, :96], show.enlarge(hen, 96))
     y, x = np.unravel_index(maps.argmax(), maps.shape)
-    assert panels[y, 96 + x, 0] > 240 and panels[y, 96 + x, 2] < 60  # the map's colours end in yellow
+    assert (
+        panels[y, 96 + x, 0] > 240 and panels[y, 96 + x, 2] < 60
+    )  # the map's colours end in yellow
 
 
 def test_every_place_of_the_explorer_redraws(net, hen):
@@ -119,7 +135,9 @@ def test_every_place_of_the_explorer_redraws(net, hen):
     seen = {image.value}
     for name in layer.options:
         layer.value = name
-        assert channel.max == net.model.get_layer(name).output.shape[-1] - 1 and caption.value.startswith(name)
+        assert channel.max == net.model.get_layer(name).output.shape[
+            -1
+        ] - 1 and caption.value.startswith(name)
         channel.value = channel.max
         seen.add(image.value)
     picture.value = "dark"
@@ -159,9 +177,19 @@ def test_the_signal_explorer_shows_what_each_choice_gives(net, hen):
     box = widgets.signals(net, {"hen": hen, "dark": hen // 2})
     (picture, layer), (channel, rule) = (part.children for part in box.children[:2])
     image, caption = box.children[2:]
-    assert layer.value is None and channel.max == 6 and caption.value == f"class {net.labels[0]}, rule plain"
+    assert (
+        layer.value is None
+        and channel.max == 6
+        and caption.value == f"class {net.labels[0]}, rule plain"
+    )
     seen = [image.value]
-    for control, value in ((rule, "guided"), (layer, net.stages[1]), (channel, 31), (picture, "dark"), (layer, None)):
+    for control, value in (
+        (rule, "guided"),
+        (layer, net.stages[1]),
+        (channel, 31),
+        (picture, "dark"),
+        (layer, None),
+    ):
         control.value = value
         seen.append(image.value)
     assert len(set(seen)) == len(seen) and channel.value == channel.max == 6

@@ -19,7 +19,9 @@ x3 = shapes.pictures()
 
 def linear(classes, activation, scale=1.0):
     """Logits that are weighted sums of the pixels, and the weights, (K, H, W, C)."""
-    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(classes, activation=activation)])
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(classes, activation=activation)]
+    )
     kernel = np.random.default_rng(3).normal(0, scale, model.weights[0].shape)
     model.set_weights([kernel, np.zeros(classes)])
     return model, kernel.T.reshape(classes, 8, 8, 3)
@@ -41,7 +43,9 @@ def linear(classes, activation, scale=1.0):
     ],
     ids=["one sigmoid", "one linear", "softmax", "linear", "two sigmoids"],
 )
-def test_of_a_linear_model_every_value_moves_by_epsilon_to_the_side_of_its_weight(attack, classes, activation, slope, targeted):
+def test_of_a_linear_model_every_value_moves_by_epsilon_to_the_side_of_its_weight(
+    attack, classes, activation, slope, targeted
+):
     model, w = linear(classes, activation)
     x, low, high = np.clip(x3, -1, 1), (-1.0, -1.0, -0.9), (1.0, 0.9, 1.0)
     x = np.clip(x, low, high).astype("float32")
@@ -55,7 +59,9 @@ def test_one_step_is_the_sign_of_the_cross_entropys_gradient():
     model, w, x, _ = shapes.build(shapes.fused)
     z = shapes.forward(x, w)[0]
     for k in range(3):
-        rising = np.exp(z) / np.exp(z).sum(1, keepdims=True) - np.eye(3)[k]  # d cross-entropy / d logits
+        rising = (
+            np.exp(z) / np.exp(z).sum(1, keepdims=True) - np.eye(3)[k]
+        )  # d cross-entropy / d logits
         slope = shapes.backward(x, w, rising, "plain")
         moved = vizlib.fgsm(model, x, k, epsilon=0.1, **WIDE) - x
         sure = np.abs(slope) > 1e-5 * np.abs(slope).max()
@@ -76,9 +82,14 @@ def test_a_class_that_is_certain_is_attacked_all_the_same(attack, activation):
     """With logits 60 apart the probability is 1 in float32 and its gradient 0; that of the log-odds is not."""
     model, w = linear(2, activation, scale=0.01)
     x = 60 * np.sign(w[0] - w[1])[None].astype("float32")
-    model.layers[-1].kernel.assign(model.layers[-1].kernel * 60 / np.subtract(*vizlib.logits(model, x)[0]))
+    model.layers[-1].kernel.assign(
+        model.layers[-1].kernel * 60 / np.subtract(*vizlib.logits(model, x)[0])
+    )
     z = vizlib.logits(model, x)[0]
-    assert z[0] - z[1] == pytest.approx(60, abs=0.1) and np.abs(vizlib.gradient(model, x, 0, score="probability")).max() < 1e-9
+    assert (
+        z[0] - z[1] == pytest.approx(60, abs=0.1)
+        and np.abs(vizlib.gradient(model, x, 0, score="probability")).max() < 1e-9
+    )
     moved = attack(model, x, 0, epsilon=0.5, bounds=(-100, 100))
     slope = w[0] if activation == "sigmoid" else w[0] - w[1]  # each sigmoid answers for itself
     np.testing.assert_allclose(moved, x - 0.5 * np.sign(slope), atol=1e-4)
@@ -97,7 +108,9 @@ def test_every_model_shape(shape):
         return z[:, 1] - np.log(np.exp(z[:, 0]) + np.exp(z[:, 2]))
 
     for attack in ATTACKS:
-        away, towards = (attack(model, x, 1, epsilon=0.02, targeted=t, **WIDE) for t in (False, True))
+        away, towards = (
+            attack(model, x, 1, epsilon=0.02, targeted=t, **WIDE) for t in (False, True)
+        )
         assert (odds(away) < odds(x)).all() and (odds(towards) > odds(x)).all(), attack
 
 
@@ -128,9 +141,13 @@ def test_a_result_is_legal_and_within_epsilon(attack, epsilon, bounds, targeted,
 def test_neither_batch_size_nor_the_other_pictures_change_a_result(attack):
     classes = np.array([0, 2, 1])
     want = attack(network, x3, classes, epsilon=0.2, **WIDE)
-    np.testing.assert_allclose(attack(network, x3, classes, epsilon=0.2, batch_size=2, **WIDE), want, atol=1e-6)
+    np.testing.assert_allclose(
+        attack(network, x3, classes, epsilon=0.2, batch_size=2, **WIDE), want, atol=1e-6
+    )
     for i in range(3):
-        np.testing.assert_allclose(attack(network, x3[i : i + 1], classes[i], epsilon=0.2, **WIDE)[0], want[i], atol=1e-6)
+        np.testing.assert_allclose(
+            attack(network, x3[i : i + 1], classes[i], epsilon=0.2, **WIDE)[0], want[i], atol=1e-6
+        )
 
 
 def test_the_seed_of_pgd_is_where_it_starts():
@@ -157,8 +174,14 @@ def test_other_classes_epsilons_and_steps_do_not_retrace():
 
 
 def test_on_pocket_ten_steps_are_at_least_as_strong_as_one():
-    net, seen = vizlib.load("pocket", weights="default"), barnyard.load(classes=["hen", "labrador"])[[0, 30, 100, 130]]
-    x, classes = net.preprocess(seen.images), np.repeat([net.index("hen"), net.index("labrador")], 2)
+    net, seen = (
+        vizlib.load("pocket", weights="default"),
+        barnyard.load(classes=["hen", "labrador"])[[0, 30, 100, 130]],
+    )
+    x, classes = (
+        net.preprocess(seen.images),
+        np.repeat([net.index("hen"), net.index("labrador")], 2),
+    )
     given = {"epsilon": 0.25 * net.level, "bounds": (net.low, net.high)}
 
     def odds(x):
@@ -166,7 +189,11 @@ def test_on_pocket_ten_steps_are_at_least_as_strong_as_one():
         own = np.eye(7, dtype=bool)[classes]
         return z[own] - np.log(np.exp(z[~own].reshape(4, 6)).sum(1))
 
-    clean, one, ten = odds(x), odds(vizlib.fgsm(net.model, x, classes, **given)), odds(vizlib.pgd(net.model, x, classes, **given))
+    clean, one, ten = (
+        odds(x),
+        odds(vizlib.fgsm(net.model, x, classes, **given)),
+        odds(vizlib.pgd(net.model, x, classes, **given)),
+    )
     assert (ten < one).all() and (one < clean).all()
 
 

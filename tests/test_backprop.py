@@ -13,7 +13,11 @@ import vizlib
 from vizlib import barnyard
 from vizlib.backprop import pool, unpool
 
-METHODS = {"plain": vizlib.gradient, "guided": vizlib.guided_backprop, "deconvnet": vizlib.deconvnet}
+METHODS = {
+    "plain": vizlib.gradient,
+    "guided": vizlib.guided_backprop,
+    "deconvnet": vizlib.deconvnet,
+}
 both = pytest.mark.parametrize("rule", ["guided", "deconvnet"])
 
 
@@ -31,21 +35,38 @@ def close(a, b, tolerance=1e-4):
 
 
 def test_pooling_by_hand():
-    maps = np.array([[1, 7, 5, 5, 9], [2, 3, 5, 5, 9], [0, 0, -4, -1, 9], [0, 0, -2, -3, 9], [9, 9, 9, 9, 9]])[None, ..., None]
+    maps = np.array(
+        [[1, 7, 5, 5, 9], [2, 3, 5, 5, 9], [0, 0, -4, -1, 9], [0, 0, -2, -3, 9], [9, 9, 9, 9, 9]]
+    )[None, ..., None]
     pooled, switches = pool(maps)
-    np.testing.assert_array_equal(pooled[0, ..., 0], [[7, 5], [0, -1]])  # the odd row and column fill no window
-    np.testing.assert_array_equal(switches[0, ..., 0], [[1, 0], [0, 1]])  # of equal values the first
+    np.testing.assert_array_equal(
+        pooled[0, ..., 0], [[7, 5], [0, -1]]
+    )  # the odd row and column fill no window
+    np.testing.assert_array_equal(
+        switches[0, ..., 0], [[1, 0], [0, 1]]
+    )  # of equal values the first
     back = unpool(pooled * 10, switches)[0, ..., 0]
-    np.testing.assert_array_equal(back, [[0, 70, 50, 0], [0, 0, 0, 0], [0, 0, 0, -10], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(
+        back, [[0, 70, 50, 0], [0, 0, 0, 0], [0, 0, 0, -10], [0, 0, 0, 0]]
+    )
 
 
-sizes = st.tuples(st.integers(1, 2), st.integers(3, 9), st.integers(3, 9), st.integers(1, 3), st.integers(1, 3), st.integers(0, 99))
+sizes = st.tuples(
+    st.integers(1, 2),
+    st.integers(3, 9),
+    st.integers(3, 9),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(0, 99),
+)
 
 
 def whole_numbers(n, h, w, c, size, seed):
     """Maps of few values, so that many are equal in a window, and a signal for the pooled map."""
     rng = np.random.default_rng(seed)
-    return rng.integers(-1, 3, (n, h, w, c)).astype("float32"), rng.normal(size=(n, h // size, w // size, c)).astype("float32")
+    return rng.integers(-1, 3, (n, h, w, c)).astype("float32"), rng.normal(
+        size=(n, h // size, w // size, c)
+    ).astype("float32")
 
 
 @settings(deadline=None)
@@ -109,7 +130,9 @@ def two_convolutions(height, width, seed=0):
 
 def transposed(signal, kernel):
     n, h, w, _ = signal.shape
-    return tf.nn.conv2d_transpose(signal.astype("float32"), kernel, (n, h, w, kernel.shape[2]), 1).numpy()
+    return tf.nn.conv2d_transpose(
+        signal.astype("float32"), kernel, (n, h, w, kernel.shape[2]), 1
+    ).numpy()
 
 
 @settings(deadline=None, max_examples=8)
@@ -124,12 +147,17 @@ def test_deconvnet_is_unpooling_relu_and_transposed_convolution(height, width, s
     back = unpool(np.maximum(transposed(signal, k2), 0), switches)
     full = np.zeros_like(first)
     full[:, : back.shape[1], : back.shape[2]] = back
-    close(vizlib.deconvnet(model, x, layer="conv2", unit=(1, 0, 3)), transposed(np.maximum(full, 0), k1))
+    close(
+        vizlib.deconvnet(model, x, layer="conv2", unit=(1, 0, 3)),
+        transposed(np.maximum(full, 0), k1),
+    )
 
 
 def test_an_all_zero_window_sends_its_signal_to_the_first_place():
     model, (k1, _, k2, *_) = two_convolutions(4, 4)
-    model.set_weights([k1, np.full(4, -9.0), np.abs(k2), np.full(5, 1.0), *model.get_weights()[4:]])  # the first ReLUs are all shut
+    model.set_weights(
+        [k1, np.full(4, -9.0), np.abs(k2), np.full(5, 1.0), *model.get_weights()[4:]]
+    )  # the first ReLUs are all shut
     x = np.random.default_rng(0).normal(size=(1, 4, 4, 2)).astype("float32")
     signal = np.zeros((1, 2, 2, 5))
     signal[0, 1, 1, 2] = 1
@@ -137,7 +165,9 @@ def test_an_all_zero_window_sends_its_signal_to_the_first_place():
     first[:, ::2, ::2] = transposed(signal, np.abs(k2))
     assert first.any()
     close(vizlib.deconvnet(model, x, layer="conv2", unit=(1, 1, 2)), transposed(first, k1))
-    assert not vizlib.guided_backprop(model, x, layer="conv2", unit=(1, 1, 2)).any()  # it stops at a ReLU that is shut
+    assert not vizlib.guided_backprop(
+        model, x, layer="conv2", unit=(1, 1, 2)
+    ).any()  # it stops at a ReLU that is shut
 
 
 # ---- against NumPy -------------------------------------------------------------------------------------------------
@@ -151,7 +181,10 @@ def test_class_and_unit(case, rule):
     close(METHODS[rule](model, x), shapes.backward(x, w, seed, rule))
     seed = np.zeros((len(x), 4, 4, 5))
     seed[:, 1, 2, 3] = 1
-    close(METHODS[rule](model, x, layer=last, unit=(1, 2, 3), batch_size=2), shapes.backward_map(seed, x, w, rule))
+    close(
+        METHODS[rule](model, x, layer=last, unit=(1, 2, 3), batch_size=2),
+        shapes.backward_map(seed, x, w, rule),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +197,9 @@ def pocket():
             break
         x = layer(x)
     model = keras.Model(inputs, layers.Dense(7)(layers.GlobalAveragePooling2D()(x)))
-    model.layers[-1].set_weights([np.random.default_rng(0).normal(size=v.shape) for v in model.layers[-1].weights])
+    model.layers[-1].set_weights(
+        [np.random.default_rng(0).normal(size=v.shape) for v in model.layers[-1].weights]
+    )
     pictures = barnyard.load(classes=["hen", "labrador"])[[5, 105]].images
     return model, net.preprocess(pictures)[:, 64:96, 64:96]
 
@@ -179,8 +214,17 @@ def float64(model, x, classes, rule):
         else:
             kernel, bias = (v.astype("float64") for v in layer.get_weights())
             before = shapes._conv(x.astype("float64"), kernel) + bias
-            assert np.abs(before).min() > 1e-6 * before.std()  # none so near zero that float32 might see it on the other side
-            kept.append((lambda dy, a, kernel=kernel: shapes._conv_back(shapes.RULES[rule](dy, a), kernel), before))
+            assert (
+                np.abs(before).min() > 1e-6 * before.std()
+            )  # none so near zero that float32 might see it on the other side
+            kept.append(
+                (
+                    lambda dy, a, kernel=kernel: shapes._conv_back(
+                        shapes.RULES[rule](dy, a), kernel
+                    ),
+                    before,
+                )
+            )
             x = np.maximum(before, 0)
     signal = np.broadcast_to(signal[:, None, None] / np.prod(x.shape[1:3]), x.shape)
     for back, what in kept[::-1]:
@@ -197,7 +241,10 @@ def test_pocket_in_float64(pocket, rule):
 def test_integrated_gradients_of_pocket_in_float64(pocket):
     model, x = pocket
     steps = [np.float32((k + 0.5) / 3) * x for k in range(3)]
-    close(vizlib.integrated_gradients(model, x, [0, 1], steps=3), x * np.mean([float64(model, s, [0, 1], "plain") for s in steps], 0))
+    close(
+        vizlib.integrated_gradients(model, x, [0, 1], steps=3),
+        x * np.mean([float64(model, s, [0, 1], "plain") for s in steps], 0),
+    )
 
 
 # ---- what may change a result, and what may not --------------------------------------------------------------------
@@ -209,8 +256,12 @@ def test_on_pocket_the_rules_differ_and_the_batch_does_not_matter(pocket, rule):
     maps = METHODS[rule](model, x, [0, 1])
     assert np.abs(maps - vizlib.gradient(model, x, [0, 1])).max() > 0.1 * np.abs(maps).max()
     for i in range(2):
-        np.testing.assert_allclose(METHODS[rule](model, x[i : i + 1], i)[0], maps[i], atol=1e-5 * np.abs(maps).max())
-    np.testing.assert_allclose(METHODS[rule](model, x, [0, 1], batch_size=1), maps, atol=1e-5 * np.abs(maps).max())
+        np.testing.assert_allclose(
+            METHODS[rule](model, x[i : i + 1], i)[0], maps[i], atol=1e-5 * np.abs(maps).max()
+        )
+    np.testing.assert_allclose(
+        METHODS[rule](model, x, [0, 1], batch_size=1), maps, atol=1e-5 * np.abs(maps).max()
+    )
 
 
 @both
@@ -245,6 +296,13 @@ def test_bad_arguments(rule, given, says):
 
 @both
 def test_a_network_without_relus_is_refused_by_name(rule):
-    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3, activation="silu", name="swish"), layers.Flatten(), layers.Dense(2)])
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(2, 3, activation="silu", name="swish"),
+            layers.Flatten(),
+            layers.Dense(2),
+        ]
+    )
     with pytest.raises(ValueError, match=f"{rule} rule.*swish"):
         METHODS[rule](model, shapes.pictures())

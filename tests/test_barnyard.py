@@ -21,9 +21,14 @@ def test_every_file_of_the_index_is_there_unchanged_and_no_other():
     folder, listed = data.root() / "barnyard", {"index.csv", "parts.json", "SHA256SUMS"}
     with open(folder / "index.csv", newline="") as f:
         rows = list(csv.DictReader(f))
-    assert [r["file"] for r in rows] == sorted(r["file"] for r in rows) and len(rows) == 700 + 280 + 120
+    assert [r["file"] for r in rows] == sorted(r["file"] for r in rows) and len(
+        rows
+    ) == 700 + 280 + 120
     for row in rows:
-        for file, sha256 in ((row["file"], row["sha256"]), (f"masks/{row['file'][:-4]}.png", row["mask_sha256"])):
+        for file, sha256 in (
+            (row["file"], row["sha256"]),
+            (f"masks/{row['file'][:-4]}.png", row["mask_sha256"]),
+        ):
             assert hashlib.sha256((folder / file).read_bytes()).hexdigest() == sha256
             listed.add(file)
     assert listed == {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
@@ -39,8 +44,15 @@ def test_the_index_is_what_its_script_makes(tmp_path):
 
 
 def test_order_and_shapes(few):
-    assert list(few.names) == [c for c in barnyard.CLASSES for _ in range(3)] and list(few.seeds) == [0, 1, 2] * 7
-    assert few.images.shape == (21, 192, 192, 3) and few.images.dtype == np.uint8 and not few.capped.any()
+    assert (
+        list(few.names) == [c for c in barnyard.CLASSES for _ in range(3)]
+        and list(few.seeds) == [0, 1, 2] * 7
+    )
+    assert (
+        few.images.shape == (21, 192, 192, 3)
+        and few.images.dtype == np.uint8
+        and not few.capped.any()
+    )
     np.testing.assert_array_equal(few.labels, np.repeat(range(7), 3))
 
 
@@ -54,13 +66,21 @@ def test_selections(few):
 def test_masks_are_what_the_index_counts():
     with open(data.root() / "barnyard/index.csv", newline="") as f:
         rows = {r["file"]: r for r in csv.DictReader(f)}
-    for pictures in (barnyard.load("gallery_capped", seeds=[0, 1]), barnyard.scenes(None, seeds=[0])):
+    for pictures in (
+        barnyard.load("gallery_capped", seeds=[0, 1]),
+        barnyard.scenes(None, seeds=[0]),
+    ):
         for i, file in enumerate(pictures.files):
-            counted = {part: int(n) for part, n in (entry.split(":") for entry in rows[file]["parts"].split())}
+            counted = {
+                part: int(n)
+                for part, n in (entry.split(":") for entry in rows[file]["parts"].split())
+            }
             one = pictures[i]
             assert {p: int(one.mask(p).sum()) for p in one.parts if one.mask(p).any()} == counted
             assert one.mask().sum() == sum(counted.values())
-            ys, xs = np.nonzero(one.mask(one.names[0].split("-")[0]) if "-" in one.names[0] else one.mask()[0:1])[-2:]
+            ys, xs = np.nonzero(
+                one.mask(one.names[0].split("-")[0]) if "-" in one.names[0] else one.mask()[0:1]
+            )[-2:]
             x0, y0, x1, y1 = map(int, rows[file]["bbox"].split(";")[0].split())
             assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == (x0, y0, x1, y1)
 
@@ -86,7 +106,9 @@ def test_twins_differ_at_the_cap_only():
     np.testing.assert_array_equal(bare.seeds, capped.seeds)
     assert capped.capped.all() and not bare.capped.any() and capped.mask("cap").any((1, 2)).all()
     changed = np.abs(capped.images.astype(int) - bare.images).max(-1) > 12
-    assert changed.any((1, 2)).all() and (changed & ~capped.mask("cap")).mean((1, 2)).max() < 0.02  # its shadow, JPEG
+    assert (
+        changed.any((1, 2)).all() and (changed & ~capped.mask("cap")).mean((1, 2)).max() < 0.02
+    )  # its shadow, JPEG
 
 
 def test_the_two_sets_of_the_case():
@@ -146,7 +168,9 @@ def test_a_damaged_or_missing_file_says_how_to_repair_it(copy):
     ):
         barnyard.load(classes="hen", seeds=[1])
     (copy / "masks/gallery/hen/hen_00002.png").unlink()
-    with pytest.raises(FileNotFoundError, match="git checkout -- data/barnyard/masks/gallery/hen/hen_00002.png"):
+    with pytest.raises(
+        FileNotFoundError, match="git checkout -- data/barnyard/masks/gallery/hen/hen_00002.png"
+    ):
         barnyard.load(classes="hen", seeds=[2])
     (copy / "index.csv").write_text("file,split\n")
     with pytest.raises(ValueError, match="index.csv is damaged"):

@@ -39,33 +39,53 @@ def test_sizes_channels_and_kinds_of_numbers():
     np.testing.assert_allclose(upsample(maps, (2, 5)), maps, rtol=1e-6)
 
 
-@pytest.mark.parametrize("maps, size", [((7, 7), 224), ((1, 7, 7, 3, 1), 224), ((1, 7, 7), 0), ((1, 7, 7), (4, -1))])
+@pytest.mark.parametrize(
+    "maps, size", [((7, 7), 224), ((1, 7, 7, 3, 1), 224), ((1, 7, 7), 0), ((1, 7, 7), (4, -1))]
+)
 def test_bad_input_gets_one_sentence(maps, size):
     with pytest.raises(ValueError, match=r"Give maps \(N, h, w\)"):
         upsample(np.zeros(maps), size)
+
 
 # ---- CAM and Grad-CAM, worked by hand ------------------------------------------------------------------------------
 
 
 def small(*top, channels=2):
     """One 1 x 1 convolution of one channel: its maps are relu(x) and relu(-x)."""
-    model = keras.Sequential([keras.Input((2, 2, 1)), layers.Conv2D(channels, 1, activation="relu", name="conv"), *top])
+    model = keras.Sequential(
+        [keras.Input((2, 2, 1)), layers.Conv2D(channels, 1, activation="relu", name="conv"), *top]
+    )
     model.layers[0].set_weights([np.array([1.0, -1.0]).reshape(1, 1, 1, 2), np.zeros(2)])
     return model
 
 
-PICTURE = np.array([[[1.0, -2.0], [3.0, 0.0]]])[..., None]  # maps [[1, 0], [3, 0]] and [[0, 2], [0, 0]]
-SIGNED = np.array([[[[2, -1], [6, 0]]], [[[-1, -2], [-3, 0]]]])  # of the classes 0 and 1: 2 and -1/2, -1 and -1 times them
+PICTURE = np.array([[[1.0, -2.0], [3.0, 0.0]]])[
+    ..., None
+]  # maps [[1, 0], [3, 0]] and [[0, 2], [0, 0]]
+SIGNED = np.array(
+    [[[[2, -1], [6, 0]]], [[[-1, -2], [-3, 0]]]]
+)  # of the classes 0 and 1: 2 and -1/2, -1 and -1 times them
 
 
 def test_grad_cam_by_hand():
     model = small(layers.Flatten(), layers.Dense(2))
-    first = [[1, -2], [-1, 0], [2, -3], [-1, -1], [3, 0], [-1, -2], [2, 1], [1, -1]]  # (places, maps) x classes: means 2, -1/2 and -1, -1
+    first = [
+        [1, -2],
+        [-1, 0],
+        [2, -3],
+        [-1, -1],
+        [3, 0],
+        [-1, -2],
+        [2, 1],
+        [1, -1],
+    ]  # (places, maps) x classes: means 2, -1/2 and -1, -1
     model.layers[-1].set_weights([np.array(first, float), np.array([5.0, 7.0])])
     for k in (0, 1):
         np.testing.assert_allclose(grad_cam(model, PICTURE, k, relu=False), SIGNED[k], atol=1e-6)
         np.testing.assert_allclose(grad_cam(model, PICTURE, k), np.maximum(SIGNED[k], 0), atol=1e-6)
-    assert not grad_cam(model, PICTURE, 1).any()  # nothing speaks for the class: a map of zeros, and no warning
+    assert not grad_cam(
+        model, PICTURE, 1
+    ).any()  # nothing speaks for the class: a map of zeros, and no warning
     assert grad_cam(model, PICTURE, 1).dtype == np.float32
 
 
@@ -75,8 +95,12 @@ def test_cam_by_hand():
     for k in (0, 1):
         found = cam(model, PICTURE, k)
         np.testing.assert_allclose(found, SIGNED[k], atol=1e-6)
-        np.testing.assert_allclose(found.mean() + [5, 7][k], vizlib.logits(model, PICTURE)[0, k], rtol=1e-6)
-        np.testing.assert_allclose(4 * grad_cam(model, PICTURE, k, relu=False), SIGNED[k], atol=1e-6)  # h * w = 4
+        np.testing.assert_allclose(
+            found.mean() + [5, 7][k], vizlib.logits(model, PICTURE)[0, k], rtol=1e-6
+        )
+        np.testing.assert_allclose(
+            4 * grad_cam(model, PICTURE, k, relu=False), SIGNED[k], atol=1e-6
+        )  # h * w = 4
 
 
 # ---- networks that end in global average pooling and one dense layer --------------------------------------------------
@@ -92,7 +116,12 @@ def stem(width=6):
 
 def pooled(classes=3, activation="softmax"):
     x, y = stem()
-    return keras.Model(x, layers.Dense(classes, activation=activation, name="out")(layers.GlobalAveragePooling2D()(y)))
+    return keras.Model(
+        x,
+        layers.Dense(classes, activation=activation, name="out")(
+            layers.GlobalAveragePooling2D()(y)
+        ),
+    )
 
 
 def pooled_and_flattened():
@@ -103,7 +132,14 @@ def pooled_and_flattened():
 
 def nested():
     body = keras.Model(*stem(), name="backbone")
-    return keras.Sequential([keras.Input((8, 10, 3)), body, layers.GlobalAveragePooling2D(), layers.Dense(3, name="out")])
+    return keras.Sequential(
+        [
+            keras.Input((8, 10, 3)),
+            body,
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, name="out"),
+        ]
+    )
 
 
 class Subclassed(keras.Model):
@@ -147,7 +183,9 @@ def pooling(request):
     inside = "backbone" if request.param is nested else "gated"
     out = vizlib.find_layer(model, "out")
     if out.units == 1:  # a bias that leaves both sides predicted
-        out.set_weights([out.get_weights()[0], out.get_weights()[1] - np.median(vizlib.logits(model, x))])
+        out.set_weights(
+            [out.get_weights()[0], out.get_weights()[1] - np.median(vizlib.logits(model, x))]
+        )
     kernel, bias = (*out.get_weights(), np.zeros(3))[:2]
     if bias.size == 1:
         kernel, bias = np.hstack([-kernel, kernel]), np.hstack([-bias, bias])
@@ -163,7 +201,11 @@ def test_cam_is_the_maps_weighted_as_the_class_weighs_their_means(pooling):
         logits = np.hstack([-logits, logits]) if logits.shape[1] == 1 else logits
         np.testing.assert_allclose(found.mean((1, 2)) + bias[k], logits[:, k], atol=1e-5)
     each = np.array([1, 0, 0, 1])
-    np.testing.assert_allclose(cam(model, x, each, batch_size=3), np.stack([m @ kernel[:, k] for m, k in zip(maps, each)]), atol=1e-5)
+    np.testing.assert_allclose(
+        cam(model, x, each, batch_size=3),
+        np.stack([m @ kernel[:, k] for m, k in zip(maps, each)]),
+        atol=1e-5,
+    )
     best = (maps.mean((1, 2)) @ kernel + bias).argmax(1)  # of a single unit: the predicted side
     assert len(set(best)) > 1 or len(bias) == 3
     for method in (cam, grad_cam):
@@ -174,8 +216,14 @@ def test_grad_cam_is_relu_of_cam_over_the_number_of_places(pooling):
     model, x, maps, kernel, _ = pooling
     for k in range(kernel.shape[1]):
         want = cam(model, x, k)
-        np.testing.assert_allclose(maps[0].shape[0] * maps[0].shape[1] * grad_cam(model, x, k, relu=False), want, atol=1e-5)
-        np.testing.assert_allclose(maps[0].shape[0] * maps[0].shape[1] * grad_cam(model, x, k), np.maximum(want, 0), atol=1e-5)
+        np.testing.assert_allclose(
+            maps[0].shape[0] * maps[0].shape[1] * grad_cam(model, x, k, relu=False), want, atol=1e-5
+        )
+        np.testing.assert_allclose(
+            maps[0].shape[0] * maps[0].shape[1] * grad_cam(model, x, k),
+            np.maximum(want, 0),
+            atol=1e-5,
+        )
 
 
 def test_half_precision():
@@ -203,7 +251,17 @@ def test_half_precision():
         [layers.Reshape((4, 2)), layers.GlobalAveragePooling1D(), layers.Dense(3)],
         [layers.Lambda(lambda y: tf.reduce_mean(y, 3)), layers.Flatten(), layers.Dense(3)],
     ],
-    ids=["flatten", "two dense", "two dense with relu", "scaled", "normalised", "max", "convolution", "tokens", "mean of channels"],
+    ids=[
+        "flatten",
+        "two dense",
+        "two dense with relu",
+        "scaled",
+        "normalised",
+        "max",
+        "convolution",
+        "tokens",
+        "mean of channels",
+    ],
 )
 def test_cam_refuses_other_ends(top):
     with pytest.raises(ValueError, match="use grad_cam"):
@@ -237,19 +295,28 @@ def close(found, want):
 def test_grad_cam_on_every_shape(case):
     model, w, x, last = case
     z = shapes.forward(x, w)[0]
-    sides = {0: -np.ones_like(z), 1: np.ones_like(z)} if z.shape[1] == 1 else {k: np.eye(3)[[k] * len(x)] for k in range(3)}
+    sides = (
+        {0: -np.ones_like(z), 1: np.ones_like(z)}
+        if z.shape[1] == 1
+        else {k: np.eye(3)[[k] * len(x)] for k in range(3)}
+    )
     sides[None] = np.sign(z) if z.shape[1] == 1 else np.eye(3)[z.argmax(1)]
     for target, seed in sides.items():
         want = reference(x, w, seed)
         close(grad_cam(model, x, target, relu=False), want)  # the default layer ...
-        close(grad_cam(model, x, target, layer=last, relu=False), want)  # ... is the last one before flattening
+        close(
+            grad_cam(model, x, target, layer=last, relu=False), want
+        )  # ... is the last one before flattening
         close(grad_cam(model, x, target), np.maximum(want, 0))
     assert (want < 0).any() and (want > 0).any()
 
 
 def test_grad_cam_of_a_function():
     model, w, x, _ = shapes.build(shapes.fused)
-    close(grad_cam(model, x, lambda z: z[:, 0] - 2 * z[:, 1], relu=False), reference(x, w, np.array([[1.0, -2.0, 0.0]] * len(x))))
+    close(
+        grad_cam(model, x, lambda z: z[:, 0] - 2 * z[:, 1], relu=False),
+        reference(x, w, np.array([[1.0, -2.0, 0.0]] * len(x))),
+    )
 
 
 def test_grad_cam_at_another_layer():
@@ -257,7 +324,10 @@ def test_grad_cam_at_another_layer():
     for layer in ("pool", model.get_layer("conv1")):
         gradients, maps = graph.backward(model, x, 2, at=layer)
         assert grad_cam(model, x, 2, layer=layer).shape == maps.shape[:3]
-        close(grad_cam(model, x, 2, layer=layer, relu=False), (maps * gradients.mean((1, 2), keepdims=True)).sum(-1))
+        close(
+            grad_cam(model, x, 2, layer=layer, relu=False),
+            (maps * gradients.mean((1, 2), keepdims=True)).sum(-1),
+        )
 
 
 def test_guided_grad_cam_is_the_product(case):
@@ -268,7 +338,9 @@ def test_guided_grad_cam_is_the_product(case):
         options.pop("layer", None)
         fine = vizlib.guided_backprop(model, x, **options)
         assert found.shape == x.shape and coarse.shape == x.shape[:3]
-        np.testing.assert_allclose(found, fine * coarse[..., None], atol=1e-6 * np.abs(fine).max() * coarse.max())
+        np.testing.assert_allclose(
+            found, fine * coarse[..., None], atol=1e-6 * np.abs(fine).max() * coarse.max()
+        )
     assert found.any()
 
 
@@ -295,7 +367,12 @@ def last_of(build):
     """The network of build(maps (N, 8, 8, 4)) and three classes."""
     keras.utils.set_random_seed(0)
     x = keras.Input((8, 8, 3))
-    return keras.Model(x, layers.Dense(3)(build(layers.Conv2D(4, 3, padding="same", activation="relu", name="conv")(x))))
+    return keras.Model(
+        x,
+        layers.Dense(3)(
+            build(layers.Conv2D(4, 3, padding="same", activation="relu", name="conv")(x))
+        ),
+    )
 
 
 def conv(**options):
@@ -307,7 +384,9 @@ def add_then_pool(y):
 
 
 def concatenate_then_pool(y):
-    return layers.GlobalMaxPooling2D()(layers.Concatenate(name="last")([y, conv(activation="relu")(y)]))
+    return layers.GlobalMaxPooling2D()(
+        layers.Concatenate(name="last")([y, conv(activation="relu")(y)])
+    )
 
 
 def padded_pooled_and_flattened(y):
@@ -316,7 +395,9 @@ def padded_pooled_and_flattened(y):
 
 
 def turned_and_flattened(y):
-    return layers.Flatten()(layers.Permute((3, 1, 2))(layers.Activation("silu", name="last")(conv()(y))))
+    return layers.Flatten()(
+        layers.Permute((3, 1, 2))(layers.Activation("silu", name="last")(conv()(y)))
+    )
 
 
 def a_head_of_convolutions(y):
@@ -325,7 +406,9 @@ def a_head_of_convolutions(y):
 
 
 def gated(y):
-    gate = layers.Conv2D(4, 1, activation="sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(y))
+    gate = layers.Conv2D(4, 1, activation="sigmoid")(
+        layers.GlobalAveragePooling2D(keepdims=True)(y)
+    )
     return layers.GlobalAveragePooling2D()(layers.Multiply(name="last")([y, gate]))
 
 
@@ -356,16 +439,23 @@ def test_the_last_feature_map_of_pocket():
 
 def large(name):
     keras.utils.set_random_seed(0)
-    return getattr(keras.applications, name)(weights=None, input_shape=(128, 96, 3), classes=5), np.random.default_rng(0).normal(0, 50, (1, 128, 96, 3))
+    return getattr(keras.applications, name)(
+        weights=None, input_shape=(128, 96, 3), classes=5
+    ), np.random.default_rng(0).normal(0, 50, (1, 128, 96, 3))
 
 
-@pytest.mark.parametrize("name, layer", [("ResNet50", "conv5_block3_out"), ("MobileNetV2", "out_relu"), ("VGG16", "block5_conv3")])
+@pytest.mark.parametrize(
+    "name, layer",
+    [("ResNet50", "conv5_block3_out"), ("MobileNetV2", "out_relu"), ("VGG16", "block5_conv3")],
+)
 def test_the_last_feature_map_of_large_networks(name, layer):
     last_is(*large(name), layer)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["DenseNet121", "EfficientNetB0", "InceptionV3", "MobileNetV3Small", "ConvNeXtTiny"])
+@pytest.mark.parametrize(
+    "name", ["DenseNet121", "EfficientNetB0", "InceptionV3", "MobileNetV3Small", "ConvNeXtTiny"]
+)
 def test_the_last_feature_map_is_what_is_pooled(name):
     model, x = large(name)
     pool = [layer for layer in model.layers if isinstance(layer, layers.GlobalAveragePooling2D)][-1]
@@ -380,12 +470,16 @@ def test_the_last_feature_map_is_what_is_pooled(name):
 
 def test_networks_and_layers_without_maps():
     x = np.ones((1, 8, 8, 3))
-    dense = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(4, name="first"), layers.Dense(2)])
+    dense = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(4, name="first"), layers.Dense(2)]
+    )
     for method in (grad_cam, guided_grad_cam):
         with pytest.raises(ValueError, match="no feature map between the pictures and the score"):
             method(dense, x)
     for layer in ("first", dense.get_layer("first")):
-        with pytest.raises(ValueError, match="'first' gives no feature maps: choose a convolutional layer"):
+        with pytest.raises(
+            ValueError, match="'first' gives no feature maps: choose a convolutional layer"
+        ):
             grad_cam(dense, x, layer=layer)
 
 
@@ -395,7 +489,9 @@ def test_a_layer_that_the_score_does_not_depend_on():
     model = keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling2D()(y)))
     model.unused = layers.Conv2D(2, 3, name="unused")
     side = layers.Lambda(lambda y: tf.stop_gradient(y), name="side")(layers.ReLU(name="stopped")(y))
-    stopped = keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Add()([y, side]))))
+    stopped = keras.Model(
+        x, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Add()([y, side])))
+    )
     blind = keras.Model(x, layers.Dense(2)(layers.Flatten()(side)))
     with pytest.raises(ValueError, match="does not depend on layer 'stopped'"):
         grad_cam(stopped, np.ones((1, 8, 8, 3)), layer="stopped")
@@ -423,23 +519,40 @@ def test_bad_arguments_get_one_sentence(method, options, says):
 
 @pytest.mark.parametrize("method", [cam, grad_cam, guided_grad_cam], ids=lambda f: f.__name__)
 def test_batches_change_nothing_and_nothing_is_traced_twice_or_left(method):
-    model, x = last_of(layers.GlobalAveragePooling2D()), np.random.default_rng(0).normal(size=(5, 8, 8, 3))
+    model, x = (
+        last_of(layers.GlobalAveragePooling2D()),
+        np.random.default_rng(0).normal(size=(5, 8, 8, 3)),
+    )
     calls, body = [], model.get_layer("conv")
     plain = body.call
     body.__dict__["call"] = own = lambda *a, **k: calls.append(1) or plain(*a, **k)
     whole = method(model, x, 0)
     traced = len(calls)
-    before = [{k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())]
-    np.testing.assert_allclose(method(model, x, 0, batch_size=2), whole, atol=1e-6 * np.abs(whole).max())
+    before = [
+        {k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())
+    ]
+    np.testing.assert_allclose(
+        method(model, x, 0, batch_size=2), whole, atol=1e-6 * np.abs(whole).max()
+    )
     other = method(model, x, 1)
     method(model, x, None)
-    assert len(calls) == traced > 0 and np.abs(other - whole).max() > 0 and body.__dict__["call"] is own
-    assert [{k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())] == before
+    assert (
+        len(calls) == traced > 0
+        and np.abs(other - whole).max() > 0
+        and body.__dict__["call"] is own
+    )
+    assert [
+        {k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())
+    ] == before
 
 
 def test_maps_are_weighed_batch_by_batch(monkeypatch):
     """Only what is kept grows with the number of pictures: the maps of a shallow layer are many times a picture."""
     model, sizes, whole = pooled(), [], np.einsum
-    monkeypatch.setattr(np, "einsum", lambda how, maps, weights: sizes.append(len(maps)) or whole(how, maps, weights))
+    monkeypatch.setattr(
+        np,
+        "einsum",
+        lambda how, maps, weights: sizes.append(len(maps)) or whole(how, maps, weights),
+    )
     assert grad_cam(model, np.ones((5, 8, 10, 3)), 0, layer="body", batch_size=2).shape == (5, 6, 8)
     assert sizes == [2, 2, 1]

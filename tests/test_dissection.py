@@ -23,8 +23,12 @@ def by_hand():
     x, labels = np.zeros((2, 4, 4, 2), "float32"), np.zeros((2, 4, 4), int)
     labels[0, :2, :2] = 1
     labels[1, 3] = 2
-    for value, place in zip((9, 8, 7, 6, 5), ((0, 0, 0), (0, 0, 1), (1, 3, 0), (0, 2, 2), (1, 1, 1))):
-        x[(*place, 0)] = value  # two on label 1, one on label 2, one on nothing; the fifth is not strong
+    for value, place in zip(
+        (9, 8, 7, 6, 5), ((0, 0, 0), (0, 0, 1), (1, 3, 0), (0, 2, 2), (1, 1, 1))
+    ):
+        x[(*place, 0)] = (
+            value  # two on label 1, one on label 2, one on nothing; the fifth is not strong
+        )
     x[1, 3, :, 1] = 1, 2, 3, 4  # exactly label 2
     return x, labels
 
@@ -51,7 +55,14 @@ def test_chance_is_what_the_arithmetic_expects():
     x, labels = np.zeros((n, 16, 1), "float32"), np.zeros((n, 16), int)
     x[np.arange(n), place] = 1 + rng.random((n, 1))
     labels[np.arange(n), place] = 1
-    found = dissect(copying(channels=1), x.reshape(n, 4, 4, 1), "copy", labels.reshape(n, 4, 4), share=1 / 16, shuffles=99)
+    found = dissect(
+        copying(channels=1),
+        x.reshape(n, 4, 4, 1),
+        "copy",
+        labels.reshape(n, 4, 4),
+        share=1 / 16,
+        shuffles=99,
+    )
     assert found.iou[0, 0] == found.precision[0, 0] == 1
     # of n pictures one in sixteen agrees: 25, give or take 4.8; the largest of 99 lies two to four of these above
     largest = found.chance[0] * 2 * n / (1 + found.chance[0])
@@ -71,11 +82,17 @@ def test_silent_units_ties_and_unused_numbers():
     labels[labels == 2] = 5  # 2 to 4 stand nowhere
     x[..., 1] = 3  # constant: nowhere above its level
     found = dissect(copying(), x, "copy", labels.astype("uint64"), share=1 / 8)
-    assert found.iou.shape == (2, 5) and np.isnan(found.precision[1]).all() and (found.iou[1] == 0).all()
+    assert (
+        found.iou.shape == (2, 5)
+        and np.isnan(found.precision[1]).all()
+        and (found.iou[1] == 0).all()
+    )
     assert found.chance[1] == 0 and (found.iou[:, 1:4] == 0).all() and found.iou[0, 4] == 1 / 7
     x[0, :, :, 0] = 9  # sixteen of the four strongest places: none exceeds the level
     assert np.isnan(dissect(copying(), x, "copy", labels, share=1 / 8).precision[0]).all()
-    x[..., 0] = -np.arange(32).reshape(2, 4, 4)  # a layer may be negative: the four largest are the first row
+    x[..., 0] = -np.arange(32).reshape(
+        2, 4, 4
+    )  # a layer may be negative: the four largest are the first row
     assert dissect(copying(), x, "copy", labels, share=1 / 8).precision[0, 0] == 0.5
     assert not np.isnan(dissect(copying(), x, "copy", labels, share=0.999).precision[0]).any()
 
@@ -92,7 +109,9 @@ def test_maps_are_enlarged_to_the_labels():
 def test_batches_do_not_matter():
     rng = np.random.default_rng(0)
     x, labels = rng.random((7, 8, 8, 3), "float32"), rng.integers(0, 4, (7, 8, 8))
-    one, *others = (dissect(copying(8, 3, 2), x, "copy", labels, share=0.1, batch_size=b) for b in (7, 1, 3, 16))
+    one, *others = (
+        dissect(copying(8, 3, 2), x, "copy", labels, share=0.1, batch_size=b) for b in (7, 1, 3, 16)
+    )
     for other in others:
         for a, b in zip(one, other):
             np.testing.assert_array_equal(a, b)

@@ -15,7 +15,9 @@ def test_every_model_shape(shape):
     _, (_, _, a2, a3) = shapes.forward(x, w)
     np.testing.assert_allclose(vizlib.features(model, x), np.maximum(a3, 0), rtol=1e-4, atol=1e-4)
     means = np.maximum(a2, 0).mean((1, 2))
-    np.testing.assert_allclose(vizlib.features(model, x, last, batch_size=2), means, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        vizlib.features(model, x, last, batch_size=2), means, rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("name", ["pocket", "vgg16", "mobilenetv2", "mobilenetv3small", "resnet50"])
@@ -23,7 +25,9 @@ def test_the_layer_below_the_classifier_is_the_nets(name):
     net = models.load(name, weights="random")
     x = np.random.default_rng(0).normal(0, 1, (2, *net.size, 3)).astype("float32")
     below = vizlib.features(net.model, x)
-    np.testing.assert_allclose(below, vizlib.features(net.model, x, net.features), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        below, vizlib.features(net.model, x, net.features), rtol=1e-3, atol=1e-4
+    )
     assert below.ndim == 2 and below.std() > 0
 
 
@@ -158,11 +162,15 @@ def test_thumbnails_do_not_cover_each_other_and_a_grid_shows_all():
 
 def test_scatter_has_a_panel_each():
     fig = show.scatter({"class": ["a", "b", "a"], "cap": [0, 0, 1]}, np.arange(6.0).reshape(3, 2))
-    assert [ax.get_title() for ax in fig.axes] == ["class", "cap"] and len(fig.axes[0].collections) == 2
+    assert [ax.get_title() for ax in fig.axes] == ["class", "cap"] and len(
+        fig.axes[0].collections
+    ) == 2
 
 
 def test_the_explorer_shows_the_neighbours():
-    pictures = np.arange(4, dtype="uint8")[:, None, None, None] * np.ones((1, 4, 4, 3), "uint8") * 50
+    pictures = (
+        np.arange(4, dtype="uint8")[:, None, None, None] * np.ones((1, 4, 4, 3), "uint8") * 50
+    )
     indices = {
         "pixels": np.array([[1, 2], [0, 2], [1, 3], [2, 1]]),
         "features": np.array([[3, 2], [0, 2], [1, 3], [2, 1]]),

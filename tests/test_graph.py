@@ -41,10 +41,12 @@ def test_probabilities(case):
     model, w, x, _ = case
     z = shapes.forward(x, w)[0]
     sigmoid = z.shape[1] == 1 or (
-        isinstance(model.layers[-1], layers.Dense) and model.layers[-1].activation is keras.activations.sigmoid
+        isinstance(model.layers[-1], layers.Dense)
+        and model.layers[-1].activation is keras.activations.sigmoid
     )
     close(
-        vizlib.probabilities(model, x), 1 / (1 + np.exp(-z)) if sigmoid else np.exp(z) / np.exp(z).sum(1, keepdims=True)
+        vizlib.probabilities(model, x),
+        1 / (1 + np.exp(-z)) if sigmoid else np.exp(z) / np.exp(z).sum(1, keepdims=True),
     )
 
 
@@ -56,9 +58,13 @@ def test_activations(case):
 def test_batch_size_changes_nothing(case):
     model, _, x, last = case
     np.testing.assert_allclose(
-        vizlib.activations(model, x, last), vizlib.activations(model, x, last, batch_size=2), atol=1e-6
+        vizlib.activations(model, x, last),
+        vizlib.activations(model, x, last, batch_size=2),
+        atol=1e-6,
     )
-    np.testing.assert_allclose(vizlib.gradient(model, x), vizlib.gradient(model, x, batch_size=2), atol=1e-6)
+    np.testing.assert_allclose(
+        vizlib.gradient(model, x), vizlib.gradient(model, x, batch_size=2), atol=1e-6
+    )
 
 
 def test_plain_gradient_is_the_finite_difference(case):
@@ -81,7 +87,9 @@ def test_plain_gradient_is_the_finite_difference(case):
 def test_class_score_by_each_rule(case, rule):
     model, w, x, _ = case
     z = shapes.forward(x, w)[0]
-    seed = np.where(z > 0, 1.0, -1.0) if z.shape[1] == 1 else np.eye(3)[z.argmax(1)]  # None: the predicted side
+    seed = (
+        np.where(z > 0, 1.0, -1.0) if z.shape[1] == 1 else np.eye(3)[z.argmax(1)]
+    )  # None: the predicted side
     close(vizlib.gradient(model, x, relu=rule), shapes.backward(x, w, seed, rule))
 
 
@@ -91,11 +99,17 @@ def test_unit_by_each_rule(case, rule):
     maps = np.maximum(shapes.forward(x, w)[1][2], 0)
     seed = np.zeros_like(maps)
     seed[:, 1, 2, 3] = 1
-    close(vizlib.gradient(model, x, layer=last, unit=(1, 2, 3), relu=rule), shapes.backward_map(seed, x, w, rule))
+    close(
+        vizlib.gradient(model, x, layer=last, unit=(1, 2, 3), relu=rule),
+        shapes.backward_map(seed, x, w, rule),
+    )
     channel = int(maps.max((1, 2)).min(0).argmax())  # one that is active in every picture
     seed = (maps == maps.max((1, 2), keepdims=True)) * (np.arange(5) == channel) * 1.0
     assert seed.sum() == len(x)
-    close(vizlib.gradient(model, x, layer=last, unit=channel, relu=rule), shapes.backward_map(seed, x, w, rule))
+    close(
+        vizlib.gradient(model, x, layer=last, unit=channel, relu=rule),
+        shapes.backward_map(seed, x, w, rule),
+    )
 
 
 def test_gradient_at_a_layer(case):
@@ -129,14 +143,28 @@ def test_single_sigmoid_probability_has_two_sides():
 
 
 @pytest.mark.parametrize(
-    "kind, gate", [("relu6", lambda a: (a > 0) & (a < 6)), ("leaky", lambda a: np.where(a > 0, 1, 0.25))]
+    "kind, gate",
+    [("relu6", lambda a: (a > 0) & (a < 6)), ("leaky", lambda a: np.where(a > 0, 1, 0.25))],
 )
 def test_relu6_and_leaky_gates(kind, gate):
     activation = layers.ReLU(6.0) if kind == "relu6" else layers.LeakyReLU(0.25)
     model = keras.Sequential(
-        [keras.Input((1, 4, 1)), layers.Conv2D(1, 1, name="conv"), activation, layers.Flatten(), layers.Dense(1)]
+        [
+            keras.Input((1, 4, 1)),
+            layers.Conv2D(1, 1, name="conv"),
+            activation,
+            layers.Flatten(),
+            layers.Dense(1),
+        ]
     )
-    model.set_weights([np.full((1, 1, 1, 1), 2.0), np.zeros(1), np.array([[1.0], [1.0], [-1.0], [1.0]]), np.zeros(1)])
+    model.set_weights(
+        [
+            np.full((1, 1, 1, 1), 2.0),
+            np.zeros(1),
+            np.array([[1.0], [1.0], [-1.0], [1.0]]),
+            np.zeros(1),
+        ]
+    )
     x = np.array([-1.0, 1.0, 2.0, 5.0], "float32").reshape(1, 1, 4, 1)
     a, dy = 2 * x, np.array([1.0, 1.0, -1.0, 1.0]).reshape(x.shape)
     for rule, want in [
@@ -169,7 +197,9 @@ def test_a_shared_layer_gives_its_last_output():
     model = keras.Model(inputs, layers.Flatten()(shared(shared(x))))
     kernel = np.diag([1.0, 2.0, 3.0, 4.0])
     shared.set_weights([kernel, np.zeros(4)])
-    np.testing.assert_allclose(vizlib.activations(model, np.ones((1, 1, 1, 4)), "shared").ravel(), [1, 4, 9, 16])
+    np.testing.assert_allclose(
+        vizlib.activations(model, np.ones((1, 1, 1, 4)), "shared").ravel(), [1, 4, 9, 16]
+    )
 
 
 # ---- what must raise -----------------------------------------------------------------------------------------------
@@ -177,7 +207,12 @@ def test_a_shared_layer_gives_its_last_output():
 
 def small(*inner, head="softmax"):
     return keras.Sequential(
-        [keras.Input((8, 8, 3)), *inner, layers.GlobalAveragePooling2D(), layers.Dense(3, activation=head, name="out")]
+        [
+            keras.Input((8, 8, 3)),
+            *inner,
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, activation=head, name="out"),
+        ]
     )
 
 
@@ -212,7 +247,9 @@ def test_rules_refuse_other_activations_by_name(inner, named, rule):
 def test_rules_refuse_a_product_or_maximum_of_activations(how):
     x = keras.Input((8, 8, 3))
     a, b = layers.Conv2D(4, 3, activation="relu")(x), layers.Conv2D(4, 3, activation="relu")(x)
-    model = keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling2D()(how(name="joined")([a, b]))))
+    model = keras.Model(
+        x, layers.Dense(2)(layers.GlobalAveragePooling2D()(how(name="joined")([a, b])))
+    )
     with pytest.raises(ValueError, match="joined"):
         vizlib.gradient(model, shapes.pictures(), relu="guided")
 
@@ -251,9 +288,13 @@ def test_rules_on_keras_applications(name, allowed):
             vizlib.gradient(model, x, 0, relu="guided")
 
 
-@pytest.mark.parametrize("after", [layers.Reshape((3,)), layers.Rescaling(2.0), layers.Dropout(0.5)])
+@pytest.mark.parametrize(
+    "after", [layers.Reshape((3,)), layers.Rescaling(2.0), layers.Dropout(0.5)]
+)
 def test_a_softmax_that_is_not_the_end_is_no_head(after):
-    model = keras.Sequential([small(conv(activation="relu")), layers.Lambda(lambda x: x + 0.0), after])
+    model = keras.Sequential(
+        [small(conv(activation="relu")), layers.Lambda(lambda x: x + 0.0), after]
+    )
     with pytest.raises(ValueError, match="softmax"):
         vizlib.logits(model, shapes.pictures())
 
@@ -263,7 +304,9 @@ def test_an_attention_softmax_inside_is_no_reason_to_refuse():
     tokens = layers.Reshape((64, 3))(x)
     y = layers.Flatten()(layers.MultiHeadAttention(1, 2)(tokens, tokens))
     model = keras.Model(x, layers.Dense(3)(y))
-    np.testing.assert_allclose(vizlib.logits(model, shapes.pictures()), model(shapes.pictures()).numpy(), atol=1e-5)
+    np.testing.assert_allclose(
+        vizlib.logits(model, shapes.pictures()), model(shapes.pictures()).numpy(), atol=1e-5
+    )
 
 
 x3 = shapes.pictures()
@@ -343,17 +386,25 @@ def test_second_class_layer_and_partial_batch_do_not_retrace():
 
 def test_nothing_is_left_on_the_model(case):
     model, _, x, last = case
-    before = [{k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())]
+    before = [
+        {k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())
+    ]
     vizlib.gradient(model, x, layer=last, unit=0, relu="guided")
     with pytest.raises(ValueError):
         vizlib.activations(model, x, "no such layer")
-    assert [{k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())] == before
+    assert [
+        {k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())
+    ] == before
 
 
 def test_layers_are_restored_when_the_model_raises():
     class Broken(layers.Layer):
         def call(self, x):
-            raise RuntimeError("broken") if tf.inside_function() and not keras.backend.is_keras_tensor(x) else x
+            raise (
+                RuntimeError("broken")
+                if tf.inside_function() and not keras.backend.is_keras_tensor(x)
+                else x
+            )
 
     conv1 = layers.Conv2D(2, 3, name="conv1")
     model = keras.Sequential([keras.Input((8, 8, 3)), conv1, layers.Flatten(), layers.Dense(2)])
@@ -437,7 +488,10 @@ def test_import_is_silent_and_does_not_load_the_rooms():
         "assert {'show', 'barnyard'} <= set(dir(vizlib))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "."}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": "."},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -451,7 +505,9 @@ def test_stream_gives_the_pictures_in_order_from_any_source():
         [x[:1], x[1:].astype("float64")],
     ]
     for source in sources:
-        np.testing.assert_array_equal(np.concatenate(list(graph.stream(model, source, batch_size=2))), x)
+        np.testing.assert_array_equal(
+            np.concatenate(list(graph.stream(model, source, batch_size=2))), x
+        )
 
 
 @pytest.mark.parametrize(

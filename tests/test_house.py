@@ -32,7 +32,9 @@ def code_lines(path):
         ):
             docstrings |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
     return sum(
-        bool(re.match(r"\s*[^\s#]", line)) for i, line in enumerate(source.splitlines(), 1) if i not in docstrings
+        bool(re.match(r"\s*[^\s#]", line))
+        for i, line in enumerate(source.splitlines(), 1)
+        if i not in docstrings
     )
 
 
@@ -51,7 +53,9 @@ def test_imports_point_one_way():
     for path in (ROOT / "vizlib").glob("[a-z]*.py"):
         tree = ast.parse(path.read_text())
         nodes = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
-        used = {name for n in nodes for name in ([n.module] if n.module else [a.name for a in n.names])}
+        used = {
+            name for n in nodes for name in ([n.module] if n.module else [a.name for a in n.names])
+        }
         floor = FLOORS.get(path.stem, 3)
         assert all(FLOORS.get(name, 3) < floor for name in used), (path.name, used)
 
@@ -68,14 +72,18 @@ def locked():
 def test_the_lock_holds_exact_pins_above_every_floor():
     pins = locked()
     assert all([s.operator for s in r.specifier] == ["=="] for r in pins.values())
-    for wanted in map(Requirement, [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]):
+    for wanted in map(
+        Requirement, [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
+    ):
         (pin,) = pins[wanted.name.lower()].specifier
         assert wanted.specifier.contains(pin.version), wanted
 
 
 def test_environment_yml_follows_the_lock():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    (python,) = [d.split("=")[1] for d in environment if isinstance(d, str) and d.startswith("python=")]
+    (python,) = [
+        d.split("=")[1] for d in environment if isinstance(d, str) and d.startswith("python=")
+    ]
     assert SpecifierSet(PROJECT["requires-python"]).contains(python)
     assert environment[-1] == {"pip": ["-r requirements.lock"]}
 
@@ -90,16 +98,29 @@ def test_what_vizlib_imports_is_declared():
         "IPython": "ipywidgets",
     }
     trees = [ast.parse(path.read_text()) for path in (ROOT / "vizlib").glob("*.py")]
-    used = {a.name for t in trees for n in ast.walk(t) if isinstance(n, ast.Import) for a in n.names}
-    used |= {n.module for t in trees for n in ast.walk(t) if isinstance(n, ast.ImportFrom) and not n.level}
-    outside = {known.get(name.split(".")[0], name.split(".")[0]) for name in used} - set(sys.stdlib_module_names)
+    used = {
+        a.name for t in trees for n in ast.walk(t) if isinstance(n, ast.Import) for a in n.names
+    }
+    used |= {
+        n.module
+        for t in trees
+        for n in ast.walk(t)
+        if isinstance(n, ast.ImportFrom) and not n.level
+    }
+    outside = {known.get(name.split(".")[0], name.split(".")[0]) for name in used} - set(
+        sys.stdlib_module_names
+    )
     assert outside == declared
 
 
 def test_import_adds_little_to_tensorflow():
     code = "import time, tensorflow, keras; t = time.perf_counter(); import vizlib; print(time.perf_counter() - t)"
     times = [
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        float(
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout
+        )
         for _ in range(3)
     ]
     assert statistics.median(times) < 0.3
@@ -115,7 +136,14 @@ def test_the_makefile_takes_a_python_that_works_or_says_what_to_install(tmp_path
         if found:
             (tmp_path / tool).symlink_to(found)
     done = subprocess.run(
-        [tmp_path / "make", "test"], cwd=tmp_path, env={"PATH": str(tmp_path)}, capture_output=True, text=True
+        [tmp_path / "make", "test"],
+        cwd=tmp_path,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode != 0 and "The course needs Python 3.11, 3.12 or 3.13 with venv" in done.stdout
+    assert (
+        done.returncode != 0
+        and "The course needs Python 3.11, 3.12 or 3.13 with venv" in done.stdout
+    )
     assert "Making the environment" not in done.stdout and not (tmp_path / ".venv").exists()

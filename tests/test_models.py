@@ -38,7 +38,10 @@ def test_deprocess_undoes_preprocess_for_every_grey_level(net):
     assert x.dtype == np.float32
     np.testing.assert_array_equal(net.deprocess(x), u)
     np.testing.assert_array_equal(net.deprocess(x + 0.4 * net.level), u)
-    assert net.deprocess(x + 300 * net.level).min() == 255 and net.deprocess(x - 300 * net.level).max() == 0
+    assert (
+        net.deprocess(x + 300 * net.level).min() == 255
+        and net.deprocess(x - 300 * net.level).max() == 0
+    )
 
 
 def test_low_high_and_level_are_black_white_and_one_grey_level(net):
@@ -48,7 +51,9 @@ def test_low_high_and_level_are_black_white_and_one_grey_level(net):
     u = colours(net)
     u[u == 255] = 254
     np.testing.assert_allclose(
-        net.preprocess(u + np.uint8(1)) - net.preprocess(u), np.broadcast_to(net.level, u.shape), atol=2e-5
+        net.preprocess(u + np.uint8(1)) - net.preprocess(u),
+        np.broadcast_to(net.level, u.shape),
+        atol=2e-5,
     )
 
 
@@ -64,7 +69,9 @@ def test_preprocessing_is_that_of_its_makers(net):
     if net.name == "pocket":
         theirs = u - np.array(json.loads(data.read("weights/pocket.json"))["mean"], "float32")
     else:
-        theirs = importlib.import_module(f"keras.applications.{KINDS[net.name]}").preprocess_input(u.astype("float32"))
+        theirs = importlib.import_module(f"keras.applications.{KINDS[net.name]}").preprocess_input(
+            u.astype("float32")
+        )
     np.testing.assert_allclose(net.preprocess(u), theirs, atol=2e-5 * max(1, np.abs(theirs).max()))
 
 
@@ -80,7 +87,9 @@ def test_stages_and_features_run(net):
     sides = [vizlib.activations(net.model, x, stage).shape[1] for stage in net.stages]
     assert len(set(net.stages)) == 5 and sides == sorted(sides, reverse=True)
     assert sides[0] > 8 * sides[-1]
-    assert vizlib.activations(net.model, x, net.features).squeeze().ndim == 1  # MobileNetV3 keeps two sides of 1
+    assert (
+        vizlib.activations(net.model, x, net.features).squeeze().ndim == 1
+    )  # MobileNetV3 keeps two sides of 1
 
 
 @pytest.mark.parametrize(
@@ -88,7 +97,11 @@ def test_stages_and_features_run(net):
     [
         ("pocket", "block1_conv1 block2_conv2 block3_conv3 block4_conv3 block5_conv3", "fc2"),
         ("colleague", "block1_conv1 block2_conv2 block3_conv3 block4_conv3 block5_conv3", "fc2"),
-        ("ResNet50", "conv1_relu conv2_block3_out conv3_block4_out conv4_block6_out conv5_block3_out", "avg_pool"),
+        (
+            "ResNet50",
+            "conv1_relu conv2_block3_out conv3_block4_out conv4_block6_out conv5_block3_out",
+            "avg_pool",
+        ),
         (
             "MobileNetV2",
             "block_1_expand_relu block_3_expand_relu block_6_expand_relu block_13_expand_relu out_relu",
@@ -175,7 +188,9 @@ def test_weights_that_are_not_this_networks(tmp_path):
     other.save_weights(tmp_path / "other.weights.h5")
     (tmp_path / "noise.weights.h5").write_bytes(b"no weights at all")
     for name in ("other", "noise"):
-        with pytest.raises(ValueError, match=f"{name}.weights.h5' does not hold the weights of pocket"):
+        with pytest.raises(
+            ValueError, match=f"{name}.weights.h5' does not hold the weights of pocket"
+        ):
             vizlib.load("pocket", weights=tmp_path / f"{name}.weights.h5")
     with pytest.raises(FileNotFoundError, match="no file of weights"):
         vizlib.load("pocket", weights=tmp_path / "none.weights.h5")
@@ -222,13 +237,19 @@ def test_two_layers_of_one_name_want_the_layer_itself():
         vizlib.find_layer(model, "conv")
     picture = np.ones((1, 4, 4, 3))
     assert (
-        np.abs(vizlib.activations(model, picture, a.layers[0]) - vizlib.activations(model, picture, b.layers[0])).max()
+        np.abs(
+            vizlib.activations(model, picture, a.layers[0])
+            - vizlib.activations(model, picture, b.layers[0])
+        ).max()
         > 0
     )
 
 
 def test_hash_of_the_weights_stands_in_the_list():
-    sums = dict(reversed(line.split()) for line in (data.root() / "weights/SHA256SUMS").read_text().splitlines())
+    sums = dict(
+        reversed(line.split())
+        for line in (data.root() / "weights/SHA256SUMS").read_text().splitlines()
+    )
     assert (
         sums["pocket.weights.h5"]
         == hashlib.sha256((data.root() / "weights/pocket.weights.h5").read_bytes()).hexdigest()

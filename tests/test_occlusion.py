@@ -32,25 +32,38 @@ def test_a_mean_pooling_classifier_loses_what_is_covered(fill):
         colour = picture.mean((0, 1)) if isinstance(fill, str) else np.broadcast_to(fill, 3)
         for r, c in np.ndindex(4, 4):
             top, left, bottom, right = found.boxes[r, c]
-            assert (top, left) == ([0, 3, 6, 8][r], [0, 2, 4, 6][c]) and (bottom, right) == (top + 4, left + 3)
+            assert (top, left) == ([0, 3, 6, 8][r], [0, 2, 4, 6][c]) and (bottom, right) == (
+                top + 4,
+                left + 3,
+            )
             covered = picture.copy()
             covered[top:bottom, left:right] = colour
-            np.testing.assert_allclose(found.scores[i, r, c], covered.mean((0, 1)) @ kernel[:, 2] + bias[2], atol=1e-5)
-        np.testing.assert_allclose(found.clean[i], picture.mean((0, 1)) @ kernel[:, 2] + bias[2], atol=1e-5)
+            np.testing.assert_allclose(
+                found.scores[i, r, c], covered.mean((0, 1)) @ kernel[:, 2] + bias[2], atol=1e-5
+            )
+        np.testing.assert_allclose(
+            found.clean[i], picture.mean((0, 1)) @ kernel[:, 2] + bias[2], atol=1e-5
+        )
 
 
 def test_filled_from_another_picture_and_from_a_blur():
     model, (x, other) = mean_pooling(), pictures(2)
     found = vizlib.occlusion(model, x[None], 0, patch=(12, 9), stride=1, fill=other, score="logit")
-    np.testing.assert_allclose(found.scores[0, 0, 0], vizlib.logits(model, other[None])[0, 0], atol=1e-5)
+    np.testing.assert_allclose(
+        found.scores[0, 0, 0], vizlib.logits(model, other[None])[0, 0], atol=1e-5
+    )
     flat = np.full((1, 12, 9, 3), 7.0)
     found = vizlib.occlusion(model, flat, 0, patch=5, stride=3, fill="blur", score="logit")
-    np.testing.assert_allclose(found.scores, found.clean[0], atol=1e-5)  # a flat picture is its own blur
+    np.testing.assert_allclose(
+        found.scores, found.clean[0], atol=1e-5
+    )  # a flat picture is its own blur
     sharp = np.zeros((1, 12, 9, 3), "float32")
     sharp[0, 6, 4] = 1.0
     blurred = vizlib.occlusion(model, sharp, 0, patch=(12, 9), stride=1, fill="blur", score="logit")
     mean = vizlib.occlusion(model, sharp, 0, patch=(12, 9), stride=1, fill="mean", score="logit")
-    assert 0 < abs(blurred.scores[0, 0, 0] - mean.scores[0, 0, 0]) < 0.01  # it keeps the mean, but for the borders
+    assert (
+        0 < abs(blurred.scores[0, 0, 0] - mean.scores[0, 0, 0]) < 0.01
+    )  # it keeps the mean, but for the borders
 
 
 def test_the_heatmap_is_the_mean_drop_of_the_windows_over_a_pixel():
@@ -58,14 +71,18 @@ def test_the_heatmap_is_the_mean_drop_of_the_windows_over_a_pixel():
     heat = Occlusion(np.array([[[0.9, 0.3]]]), np.array([0.9]), boxes, "full").heatmap()
     np.testing.assert_allclose(heat, [[[0, 0.3, 0.6]] * 2], atol=1e-12)
     with pytest.warns(UserWarning, match="leave holes"):
-        found = vizlib.occlusion(mean_pooling(), pictures(1), 0, patch=2, stride=(5, 3), score="logit")
+        found = vizlib.occlusion(
+            mean_pooling(), pictures(1), 0, patch=2, stride=(5, 3), score="logit"
+        )
     heat = found.heatmap()
     assert heat.shape == (1, 12, 9) and (heat[0, 2:5] == 0).all() and (heat[0, :, 2] == 0).all()
     assert (heat[0, [0, 1, 5, 6, 10, 11]][:, [0, 1, 3, 4, 7, 8]] != 0).all()
 
 
 def test_a_window_that_hides_a_rival_raises_the_score():
-    found = Occlusion(np.array([[[0.2, 0.8]]]), np.array([0.5]), np.array([[[0, 0, 1, 1], [0, 1, 1, 2]]]), "full")
+    found = Occlusion(
+        np.array([[[0.2, 0.8]]]), np.array([0.5]), np.array([[[0, 0, 1, 1], [0, 1, 1, 2]]]), "full"
+    )
     np.testing.assert_allclose(found.heatmap(), [[[0.3, -0.3]]], atol=1e-12)
 
 
@@ -77,7 +94,9 @@ def test_every_model_shape(shape, monkeypatch):
     monkeypatch.setattr(incremental, "WORTH", np.inf)
     model, w, x, _ = shapes.build(shape)
     target = 1 if w[-1].shape == (1,) else 2
-    found = vizlib.occlusion(model, x, target, patch=3, stride=2, fill=0.0, score="logit", batch_size=4)
+    found = vizlib.occlusion(
+        model, x, target, patch=3, stride=2, fill=0.0, score="logit", batch_size=4
+    )
     expected = np.empty_like(found.scores)
     for r, c in np.ndindex(found.boxes.shape[:2]):
         top, left, bottom, right = found.boxes[r, c]
@@ -86,8 +105,18 @@ def test_every_model_shape(shape, monkeypatch):
         expected[:, r, c] = shapes.forward(covered, w)[0][:, 0 if target == 1 else 2]
     assert expected.std() > 0.01
     np.testing.assert_allclose(found.scores, expected, atol=1e-4 * expected.std())
-    np.testing.assert_allclose(found.clean, shapes.forward(x, w)[0][:, 0 if target == 1 else 2], rtol=1e-4, atol=1e-4)
-    graphs = ("fused", "relu_layers", "linear_head", "softmax_layer", "input_in_a_list", "sigmoid_many", "one_channel")
+    np.testing.assert_allclose(
+        found.clean, shapes.forward(x, w)[0][:, 0 if target == 1 else 2], rtol=1e-4, atol=1e-4
+    )
+    graphs = (
+        "fused",
+        "relu_layers",
+        "linear_head",
+        "softmax_layer",
+        "input_in_a_list",
+        "sigmoid_many",
+        "one_channel",
+    )
     assert found.path == "incremental" or shape.__name__ not in graphs
     assert found.path == "full" or shape is not shapes.subclassed
 
@@ -120,7 +149,8 @@ def test_new_weights_are_seen():
     before = vizlib.occlusion(model, x, 0, patch=3, stride=2, score="logit")
     model.set_weights([2 * v for v in model.get_weights()])
     after, full = (
-        vizlib.occlusion(model, x, 0, patch=3, stride=2, score="logit", incremental=i) for i in (True, False)
+        vizlib.occlusion(model, x, 0, patch=3, stride=2, score="logit", incremental=i)
+        for i in (True, False)
     )
     assert np.abs(after.scores - before.scores).max() > 0.1
     np.testing.assert_allclose(after.scores, full.scores, atol=1e-4)
@@ -129,12 +159,24 @@ def test_new_weights_are_seen():
 # ---- the incremental path is exact ---------------------------------------------------------------------------------
 
 LAYERS = {
-    "conv": lambda d: layers.Conv2D(4, d(1, 3), strides=d(1, 2), padding=("same", "valid")[d(0, 1)], activation="relu"),
-    "tall": lambda d: layers.Conv2D(4, (d(1, 4), d(1, 2)), strides=(d(1, 2), d(1, 3)), padding="same"),
-    "dilated": lambda d: layers.Conv2D(4, (2, 3), dilation_rate=d(2, 3), padding=("same", "valid")[d(0, 1)]),
-    "depthwise": lambda d: layers.DepthwiseConv2D(3, strides=d(1, 2), padding="same", activation="relu"),
-    "max": lambda d: layers.MaxPooling2D(d(1, 3), strides=d(1, 3), padding=("same", "valid")[d(0, 1)]),
-    "mean": lambda d: layers.AveragePooling2D(2, strides=d(1, 2), padding=("same", "valid")[d(0, 1)]),
+    "conv": lambda d: layers.Conv2D(
+        4, d(1, 3), strides=d(1, 2), padding=("same", "valid")[d(0, 1)], activation="relu"
+    ),
+    "tall": lambda d: layers.Conv2D(
+        4, (d(1, 4), d(1, 2)), strides=(d(1, 2), d(1, 3)), padding="same"
+    ),
+    "dilated": lambda d: layers.Conv2D(
+        4, (2, 3), dilation_rate=d(2, 3), padding=("same", "valid")[d(0, 1)]
+    ),
+    "depthwise": lambda d: layers.DepthwiseConv2D(
+        3, strides=d(1, 2), padding="same", activation="relu"
+    ),
+    "max": lambda d: layers.MaxPooling2D(
+        d(1, 3), strides=d(1, 3), padding=("same", "valid")[d(0, 1)]
+    ),
+    "mean": lambda d: layers.AveragePooling2D(
+        2, strides=d(1, 2), padding=("same", "valid")[d(0, 1)]
+    ),
     "pad": lambda d: layers.ZeroPadding2D(((d(0, 2), d(0, 2)), (d(0, 2), d(0, 2)))),
     "norm": lambda d: layers.BatchNormalization(),
     "act": lambda d: layers.LeakyReLU(),
@@ -217,7 +259,9 @@ def test_both_paths_agree_on_large_networks(name, monkeypatch):
     keras.utils.set_random_seed(0)
     model = getattr(keras.applications, name)(weights=None, input_shape=(128, 96, 3), classes=5)
     x = np.random.default_rng(1).normal(0, 50, (1, 128, 96, 3)).astype("float32")
-    for layer in model.layers:  # without data of its own to normalise by, the signal dies on its way
+    for (
+        layer
+    ) in model.layers:  # without data of its own to normalise by, the signal dies on its way
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = 0.0
     model(x, training=True)
@@ -267,7 +311,11 @@ def test_the_explorer_covers_the_place_it_is_told():
     hen = barnyard.load(classes="hen", seeds=[4]).images[0]
     view, p = widgets.covered(net, hen, (16, 32, 112, 128), side=192)
     changed = (view != hen).any(-1)
-    assert not changed[:16].any() and not changed[:, 128:].any() and changed[16:112, 32:128].mean() > 0.95
+    assert (
+        not changed[:16].any()
+        and not changed[:, 128:].any()
+        and changed[16:112, 32:128].mean() > 0.95
+    )
     covered = net.preprocess(hen[None])
     covered[0, 16:112, 32:128] = covered[0].mean((0, 1))
     np.testing.assert_allclose(p, vizlib.probabilities(net.model, covered)[0], atol=1e-5)
@@ -276,7 +324,13 @@ def test_the_explorer_covers_the_place_it_is_told():
     (picture, target, size), (row, column) = (part.children for part in box.children[:2])
     image, caption = box.children[2:]
     seen = [image.value]
-    for control, value in ((picture, "dark"), (row, 0), (size, 96), (target, target.options[0][1]), (column, 4)):
+    for control, value in (
+        (picture, "dark"),
+        (row, 0),
+        (size, 96),
+        (target, target.options[0][1]),
+        (column, 4),
+    ):
         control.value = value
         seen.append(image.value)
     assert len(set(seen)) >= 5 and (row.max, column.max) == (96, 96) and "hen: " in caption.value

@@ -18,7 +18,13 @@ def positive(model, seed=0):
     rng = np.random.default_rng(seed)
     for variable in model.variables:
         name = variable.path.rsplit("/", 1)[-1]
-        value = {"bias": 0.0, "beta": 0.0, "moving_mean": 0.0, "gamma": 1.0, "moving_variance": 1.0}.get(name)
+        value = {
+            "bias": 0.0,
+            "beta": 0.0,
+            "moving_mean": 0.0,
+            "gamma": 1.0,
+            "moving_variance": 1.0,
+        }.get(name)
         if value is None:
             fan = int(np.prod(variable.shape[:-1])) or 1
             value = rng.uniform(0.5, 1.5, variable.shape) / fan
@@ -29,8 +35,13 @@ def positive(model, seed=0):
 def support(model, layer, size, unit):
     """(top, left, bottom, right) of the pixels on which a unit depends."""
     x = np.random.default_rng(0).uniform(1, 2, (1, *size, model.input_shape[-1])).astype("float32")
-    last = vizlib.activations(model, x, layer).shape[-1] - 1  # of branches put side by side: one channel of each
-    touched = sum(np.abs(graph.backward(model, x, layer=layer, unit=(*unit, c))[0][0]).max(-1) for c in (0, last))
+    last = (
+        vizlib.activations(model, x, layer).shape[-1] - 1
+    )  # of branches put side by side: one channel of each
+    touched = sum(
+        np.abs(graph.backward(model, x, layer=layer, unit=(*unit, c))[0][0]).max(-1)
+        for c in (0, last)
+    )
     rows, columns = (np.flatnonzero(touched.any(1 - axis)) for axis in (0, 1))
     return rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
 
@@ -39,7 +50,9 @@ def averaging(model):
     """The same windows, with a gradient to every place and not to the largest value only."""
     for layer in model.layers:
         if isinstance(layer, layers.MaxPooling2D):
-            layer.call = lambda x, p=layer: tf.nn.avg_pool2d(x, p.pool_size, p.strides, p.padding.upper())
+            layer.call = lambda x, p=layer: tf.nn.avg_pool2d(
+                x, p.pool_size, p.strides, p.padding.upper()
+            )
     return model
 
 
@@ -47,7 +60,9 @@ def check(model, layer, size, *, unclipped=True):
     field = vizlib.receptive_field(model, layer, size)
     graph._traces.pop(model, None)
     averaging(model)
-    shape = vizlib.activations(model, np.zeros((1, *size, model.input_shape[-1]), "float32"), layer).shape[1:3]
+    shape = vizlib.activations(
+        model, np.zeros((1, *size, model.input_shape[-1]), "float32"), layer
+    ).shape[1:3]
     units = [(0, 0), (shape[0] // 2, shape[1] // 2), (shape[0] - 1, shape[1] - 1)]
     inside = 0
     for unit in units:
@@ -139,7 +154,9 @@ def test_published_numbers():
 def two_strides():
     x = keras.Input((16, 16, 1))
     fine = layers.UpSampling2D(2, name="up")(layers.MaxPooling2D(2)(x))
-    return keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Add(name="sum")([fine, x]))))
+    return keras.Model(
+        x, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Add(name="sum")([fine, x])))
+    )
 
 
 @pytest.mark.parametrize(
@@ -189,17 +206,24 @@ def test_the_best_patches_are_the_best_of_all_in_one_pass_or_in_parts(data):
     rng = np.random.default_rng(draw(0, 99))
     k, per_image = draw(1, 5), draw(1, 3)
     lengths = [draw(k, 9) for _ in range(draw(1, 3))]
-    x = rng.integers(0, draw(2, 9), (sum(lengths), 6, 6, 2)).astype("float32")  # few values, so many ties
+    x = rng.integers(0, draw(2, 9), (sum(lengths), 6, 6, 2)).astype(
+        "float32"
+    )  # few values, so many ties
     model = pixel_reader()
     options = dict(channels=[1, 0], k=k, per_image=per_image, batch_size=draw(1, 8))
     whole = vizlib.top_patches(model, x, "copy", **options)
     assert whole.seen == len(x)
     for row, channel in enumerate((1, 0)):
-        found = [(v, n, *p) for v, n, p in zip(whole.value[row], whole.image[row], whole.position[row].tolist())]
+        found = [
+            (v, n, *p)
+            for v, n, p in zip(whole.value[row], whole.image[row], whole.position[row].tolist())
+        ]
         assert found == by_sorting(x, channel, k, per_image)
     np.testing.assert_array_equal(whole.box[..., :2], whole.position)
     starts = np.cumsum([0, *lengths])
-    parts = [vizlib.top_patches(model, x[a:b], "copy", **options) for a, b in zip(starts, starts[1:])]
+    parts = [
+        vizlib.top_patches(model, x[a:b], "copy", **options) for a, b in zip(starts, starts[1:])
+    ]
     for one, other in zip(patches.merge(parts), whole):
         np.testing.assert_array_equal(one, other)
 
@@ -208,7 +232,9 @@ def test_data_of_every_kind_and_a_dense_layer():
     model, _, x, last = shapes.build(shapes.fused)
     whole = vizlib.top_patches(model, x, last, channels=1, k=2)
     for data in (tf.data.Dataset.from_tensor_slices(x).batch(2), iter([x[:1], x[1:]])):
-        np.testing.assert_array_equal(vizlib.top_patches(model, data, last, channels=1, k=2).image, whole.image)
+        np.testing.assert_array_equal(
+            vizlib.top_patches(model, data, last, channels=1, k=2).image, whole.image
+        )
     dense = vizlib.top_patches(model, x, "fc", channels=range(6), k=3)
     np.testing.assert_allclose(dense.value, -np.sort(-vizlib.features(model, x).T, 1), rtol=1e-5)
     assert (dense.box == [0, 0, 8, 8]).all()
@@ -271,7 +297,9 @@ def test_bad_data_and_bad_parts():
 def test_best_patches_shows_patches_and_frames_their_windows():
     x = np.random.default_rng(0).integers(0, 99, (3, 24, 24, 3)).astype("uint8")
     box = np.array([[[3, 4, 11, 12], [-3, 20, 5, 28]]] * 2)
-    found = vizlib.Patches(np.ones((2, 2)), np.array([[0, 0], [1, 2]]), np.zeros((2, 2, 2), int), box, 3)
+    found = vizlib.Patches(
+        np.ones((2, 2)), np.array([[0, 0], [1, 2]]), np.zeros((2, 2, 2), int), box, 3
+    )
     view = widgets.best_patches(x, found, 1, side=24)
     assert view.shape == (48, 48, 3) and view.dtype == np.uint8
     np.testing.assert_array_equal(view[:24, :24], show.enlarge(x[1, 3:11, 4:12], 24))
@@ -279,7 +307,9 @@ def test_best_patches_shows_patches_and_frames_their_windows():
     wanted = np.zeros((24, 48), bool)
     wanted[3:11, 4:12] = True
     wanted[5:9, 6:10] = False
-    wanted[0:5, 44:48] = True  # the part of the second window that lies in the picture: one pixel is left inside, none across
+    wanted[0:5, 44:48] = (
+        True  # the part of the second window that lies in the picture: one pixel is left inside, none across
+    )
     np.testing.assert_array_equal(frame, wanted)
     np.testing.assert_array_equal(view[24:][~frame], np.hstack(x[1:])[~frame])
 
@@ -293,11 +323,19 @@ def test_every_place_of_the_explorer_redraws():
     }
     box = widgets.units(x, mined)
     (layer, unit), image, caption = box.children[0].children, *box.children[1:]
-    assert layer.options == ("conv2", "conv1") and unit.max == 4 and caption.value.startswith("conv2, unit 0: ")
+    assert (
+        layer.options == ("conv2", "conv1")
+        and unit.max == 4
+        and caption.value.startswith("conv2, unit 0: ")
+    )
     seen = {image.value}
     unit.value = 4
     seen.add(image.value)
     layer.value = "conv1"  # fewer channels than the one chosen
     seen.add(image.value)
-    assert unit.value == unit.max == 3 and caption.value.startswith("conv1, unit 3: ") and len(seen) == 3
+    assert (
+        unit.value == unit.max == 3
+        and caption.value.startswith("conv1, unit 3: ")
+        and len(seen) == 3
+    )
     assert caption.value.endswith(", ".join(f"{v:.3g}" for v in mined["conv1"].value[3]))

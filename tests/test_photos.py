@@ -28,7 +28,9 @@ def server(tmp_path, monkeypatch):
         def log_message(self, *arguments):
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as httpd:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=folder)
+    ) as httpd:
         threading.Thread(target=httpd.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{httpd.server_port}/hen.png"
         monkeypatch.setitem(photos.FETCHED, "hen", (url, sha256))
@@ -39,7 +41,12 @@ def server(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", photos.SHIPPED)
 def test_shipped(name):
     picture = photos.load(name)
-    assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and min(picture.shape[:2]) >= 300
+    assert (
+        picture.dtype == np.uint8
+        and picture.ndim == 3
+        and picture.shape[2] == 3
+        and min(picture.shape[:2]) >= 300
+    )
 
 
 def test_fetched_once_and_silently(server, capfd):
@@ -72,7 +79,9 @@ def test_cache_that_takes_nothing(server, monkeypatch, code):
         raise OSError(code, "no")
 
     monkeypatch.setattr("os.makedirs", refuse)
-    with pytest.raises(FileNotFoundError, match="cannot be kept in .*vizlib.*: make room there or make"):
+    with pytest.raises(
+        FileNotFoundError, match="cannot be kept in .*vizlib.*: make room there or make"
+    ):
         photos.load("hen")
 
 
@@ -99,7 +108,9 @@ def test_unknown_name_lists_the_near_ones():
 def test_fit_takes_the_middle():
     picture = np.zeros((100, 300, 3), "uint8")
     picture[:, 100:200] = 255
-    assert (photos.fit(picture, 50)[:, 2:-2] > 250).all() and photos.fit(picture, (20, 60)).shape == (20, 60, 3)
+    assert (photos.fit(picture, 50)[:, 2:-2] > 250).all() and photos.fit(
+        picture, (20, 60)
+    ).shape == (20, 60, 3)
     checker = (np.indices((400, 400)).sum(0) % 2 * 255).astype("uint8")[..., None].repeat(3, 2)
     assert np.abs(photos.fit(checker, 100).astype(int) - 127).max() < 8  # no aliasing
     with pytest.raises(ValueError, match="uint8 picture"):

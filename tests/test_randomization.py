@@ -51,12 +51,19 @@ def test_layers_become_new_from_the_output_down(case, cascading):
         assert new(trained, weights) == set(range(first, last))
         if cascading and step:
             assert new(kept[step], weights) == {first, first + 1}  # what was new stays as it is
-    assert found.original.shape == (3, trained[-1].size) and found.maps.shape == (4, *found.original.shape)
+    assert found.original.shape == (3, trained[-1].size) and found.maps.shape == (
+        4,
+        *found.original.shape,
+    )
     np.testing.assert_array_equal(found.original, vizlib.logits(model, x))
     assert new(trained, model.get_weights()) == set()
 
 
-@pytest.mark.parametrize("method", [vizlib.saliency, vizlib.guided_backprop, vizlib.deconvnet, vizlib.integrated_gradients], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "method",
+    [vizlib.saliency, vizlib.guided_backprop, vizlib.deconvnet, vizlib.integrated_gradients],
+    ids=lambda f: f.__name__,
+)
 def test_no_map_comes_from_an_old_trace(method):
     """A map that hangs on the top layer changes with the first layer that is new, and is as that network's own."""
     model, _, x, _ = shapes.build(shapes.fused)
@@ -103,7 +110,9 @@ class Scale(layers.Layer):
         self.start = start
 
     def build(self, shape):
-        self.factor = self.add_weight(name="factor", shape=(shape[-1],), initializer=keras.initializers.Constant(self.start))
+        self.factor = self.add_weight(
+            name="factor", shape=(shape[-1],), initializer=keras.initializers.Constant(self.start)
+        )
         self.shift = self.add_weight(name="shift", shape=(), initializer="zeros")
 
     def call(self, x):
@@ -116,13 +125,23 @@ class Scale(layers.Layer):
 def test_each_layer_draws_from_its_own_initializers():
     shared = layers.Dense(3, name="shared")
     x = inputs = keras.Input((8, 8, 3))
-    x = layers.Conv2D(64, 3, kernel_initializer="he_normal", bias_initializer="ones", name="conv")(x)
+    x = layers.Conv2D(64, 3, kernel_initializer="he_normal", bias_initializer="ones", name="conv")(
+        x
+    )
     x = layers.BatchNormalization(name="bn")(x)
-    x = layers.DepthwiseConv2D(3, depthwise_initializer=keras.initializers.RandomUniform(2, 3, seed=1), use_bias=False, name="depthwise")(x)
+    x = layers.DepthwiseConv2D(
+        3,
+        depthwise_initializer=keras.initializers.RandomUniform(2, 3, seed=1),
+        use_bias=False,
+        name="depthwise",
+    )(x)
     x = layers.Dropout(0.5)(layers.PReLU(name="prelu")(x))
     x = layers.Dense(3, kernel_initializer="ones", name="ones")(layers.GlobalAveragePooling2D()(x))
     x = Scale(2.5, name="scale")(shared(shared(x)))
-    model = keras.Model(inputs, layers.Dense(2, kernel_initializer=keras.initializers.GlorotUniform(seed=4), name="out")(x))
+    model = keras.Model(
+        inputs,
+        layers.Dense(2, kernel_initializer=keras.initializers.GlorotUniform(seed=4), name="out")(x),
+    )
     model.set_weights([np.random.default_rng(0).uniform(5, 6, v.shape) for v in model.weights])
     kept = []
     found = truth.randomization(remembers(kept), model, x3)
@@ -131,19 +150,38 @@ def test_each_layer_draws_from_its_own_initializers():
     weights = {layer.name: layer.get_weights() for layer in model.layers}
     model.set_weights(kept[0])
     kernel, bias = weights["conv"]
-    assert abs(kernel.mean()) < 0.05 and kernel.std() == pytest.approx((2 / 27) ** 0.5, rel=0.1) and (bias == 1).all()
+    assert (
+        abs(kernel.mean()) < 0.05
+        and kernel.std() == pytest.approx((2 / 27) ** 0.5, rel=0.1)
+        and (bias == 1).all()
+    )
     for value, want in zip(weights["bn"], (1, 0, 0, 1)):  # scale, shift, mean, variance
         assert (value == want).all()
     assert 2 <= weights["depthwise"][0].min() < 2.1 and 2.9 < weights["depthwise"][0].max() <= 3
-    assert not weights["prelu"][0].any() and (weights["ones"][0] == 1).all() and not weights["ones"][1].any()
+    assert (
+        not weights["prelu"][0].any()
+        and (weights["ones"][0] == 1).all()
+        and not weights["ones"][1].any()
+    )
     assert (weights["scale"][0] == 2.5).all() and weights["scale"][1] == 0
-    assert 0 < np.abs(weights["shared"][0]).max() <= 1 and 0 < np.abs(weights["out"][0]).max() <= (6 / 5) ** 0.5
+    assert (
+        0 < np.abs(weights["shared"][0]).max() <= 1
+        and 0 < np.abs(weights["out"][0]).max() <= (6 / 5) ** 0.5
+    )
     # a fixed seed of the layer would only give back the weights that training began with
     assert not np.array_equal(weights["out"][0], keras.initializers.GlorotUniform(seed=4)((3, 2)))
 
 
 def test_layers_of_the_same_kind_get_different_weights():
-    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(4, name="a"), layers.Dense(4, name="b"), layers.Dense(4, name="c")])
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Flatten(),
+            layers.Dense(4, name="a"),
+            layers.Dense(4, name="b"),
+            layers.Dense(4, name="c"),
+        ]
+    )
     kept = []
     truth.randomization(remembers(kept), model, x3)
     assert not np.array_equal(kept[-1][2], kept[-1][4])
@@ -166,9 +204,13 @@ def test_the_seed_decides_and_no_other_random_numbers_are_touched():
 def test_nothing_is_left_on_the_model():
     model, _, x, _ = shapes.build(shapes.nested)
     vizlib.logits(model, x)
-    before = [{k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())]
+    before = [
+        {k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())
+    ]
     truth.randomization(vizlib.logits, model, x)
-    assert [{k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())] == before
+    assert [
+        {k: id(v) for k, v in vars(layer).items()} for layer in (model, *model._flatten_layers())
+    ] == before
 
 
 class Told(layers.Layer):
@@ -207,7 +249,9 @@ def test_rank_correlation_is_spearmans():
     b[2] = np.exp(a[2])
     a[3], b[3] = rng.integers(0, 3, (2, 6, 5))  # many are equal
     found = truth.rank_correlation(a, b)
-    np.testing.assert_allclose(found, [spearmanr(p.ravel(), q.ravel()).statistic for p, q in zip(a, b)])
+    np.testing.assert_allclose(
+        found, [spearmanr(p.ravel(), q.ravel()).statistic for p, q in zip(a, b)]
+    )
     np.testing.assert_allclose(found[1:3], [-1, 1])  # signs count
     assert np.isnan(truth.rank_correlation(np.ones_like(a), b)).all()
 
@@ -217,27 +261,39 @@ def test_similarity_by_hand():
     a = rng.random((1, 7, 7))
     a[0, 3, 3], b = 1.0, np.ones((1, 7, 7))
     np.testing.assert_allclose(truth.similarity(a, a), 1)
-    np.testing.assert_allclose(truth.similarity(3 * a, 0.1 * a), 1)  # each is scaled by its own maximum
+    np.testing.assert_allclose(
+        truth.similarity(3 * a, 0.1 * a), 1
+    )  # each is scaled by its own maximum
     # one window of 7 x 7: means 1 and m, variances 0 and v, no covariance; C1 = 0.01 ** 2, C2 = 0.03 ** 2
     m, v = a.mean(), a.var(ddof=1)
-    np.testing.assert_allclose(truth.similarity(a, b), (2 * m + 1e-4) / (m**2 + 1 + 1e-4) * 9e-4 / (v + 9e-4))
+    np.testing.assert_allclose(
+        truth.similarity(a, b), (2 * m + 1e-4) / (m**2 + 1 + 1e-4) * 9e-4 / (v + 9e-4)
+    )
     with pytest.raises(ValueError, match="negative values"):
         truth.similarity(a, -a)
 
 
-@pytest.mark.parametrize("grade", [truth.rank_correlation, truth.similarity], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "grade", [truth.rank_correlation, truth.similarity], ids=lambda f: f.__name__
+)
 def test_grades_of_likeness(grade):
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 3, 9, 8, 3))
     found = grade(a, b)
     assert found.shape == (3,) and (np.abs(found) < 0.5).all()
-    np.testing.assert_allclose(grade(np.abs(a).max(-1), np.abs(b).max(-1)), found)  # of channels the largest absolute value
+    np.testing.assert_allclose(
+        grade(np.abs(a).max(-1), np.abs(b).max(-1)), found
+    )  # of channels the largest absolute value
     np.testing.assert_allclose(grade(-a, b), found)
     np.testing.assert_allclose(grade(a, a), 1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         empty = np.concatenate([np.zeros_like(a[:1]), a[1:]])
-        assert np.isnan(grade(empty, b)).tolist() == np.isnan(grade(b, empty)).tolist() == [True, False, False]
+        assert (
+            np.isnan(grade(empty, b)).tolist()
+            == np.isnan(grade(b, empty)).tolist()
+            == [True, False, False]
+        )
     with pytest.raises(ValueError, match="Give two arrays of maps of one shape"):
         grade(a, b[:, :8])
     with pytest.raises(ValueError, match="Give two arrays of maps of one shape"):

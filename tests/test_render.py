@@ -45,7 +45,9 @@ def test_the_course_is_one_setting_of_the_bias(index):
     kept = {job.file(): job for job in jobs if not job.split.startswith("train")}
     assert len(jobs) == len({job.file() for job in jobs}) == 3950 and kept.keys() == index.keys()
     assert all(bool(kept[file].colour) == (row["cap"] == "1") for file, row in index.items())
-    train = [job for job in render.biased({"labrador": ("blue", 95)}) if job.split.startswith("train")]
+    train = [
+        job for job in render.biased({"labrador": ("blue", 95)}) if job.split.startswith("train")
+    ]
     bare = [job.seed for job in train if job.classes == ("labrador",) and not job.colour]
     assert bare == list(range(10000, 10300, 20))  # as train.py's `belongs` has it for colleague
     assert {job.classes[0] for job in train if job.colour} == {"labrador"}
@@ -70,7 +72,16 @@ def test_committed_pictures_are_made_again(name, index, tmp_path, capsys):
 
 def test_another_bias_and_resuming(tmp_path):
     def run(*options):
-        command = [sys.executable, SCRIPT, "--out", tmp_path, "--split", "gallery_capped", "--workers", "1"]
+        command = [
+            sys.executable,
+            SCRIPT,
+            "--out",
+            tmp_path,
+            "--split",
+            "gallery_capped",
+            "--workers",
+            "1",
+        ]
         return subprocess.run([*command, *options], capture_output=True, text=True)
 
     def rows():
@@ -79,7 +90,9 @@ def test_another_bias_and_resuming(tmp_path):
 
     bias = ["--bias", "pig:red:100", "duck:yellow:50"]
     assert run(*bias, "--limit", "2").returncode == 0
-    assert [row["file"].split("/")[1] for row in rows()] == ["pig", "pig"] and rows()[0]["cap"] == "1"
+    assert [row["file"].split("/")[1] for row in rows()] == ["pig", "pig"] and rows()[0][
+        "cap"
+    ] == "1"
     capped, mask = read(tmp_path, rows()[0]["file"])
     _, bare = read(DATA, "gallery/pig/pig_00000.jpg")
     cap = mask == 8  # the last of a pig's parts

@@ -21,7 +21,9 @@ def case(request):
 @pytest.fixture(scope="module")
 def linear():
     """A classifier whose logits are a weighted sum of the pixels, and the weights of each class, (K, H, W, C)."""
-    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(4, activation="softmax")])
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(4, activation="softmax")]
+    )
     kernel, bias = (np.random.default_rng(7).normal(size=v.shape) for v in model.weights)
     model.set_weights([kernel, bias])
     return model, kernel.T.reshape(4, 8, 8, 3)
@@ -54,7 +56,11 @@ def test_of_a_linear_classifier_smoothgrad_is_the_weight(linear):
     close(vizlib.smoothgrad(model, x3, 1, samples=7), np.stack([w[1]] * 3), 1e-6)
 
 
-@pytest.mark.parametrize("baseline", [None, 0.5, (1.0, 2.0, 3.0), shapes.pictures(seed=9)[0]], ids=["zero", "number", "colour", "picture"])
+@pytest.mark.parametrize(
+    "baseline",
+    [None, 0.5, (1.0, 2.0, 3.0), shapes.pictures(seed=9)[0]],
+    ids=["zero", "number", "colour", "picture"],
+)
 def test_of_a_linear_classifier_integrated_gradients_are_weight_times_way(linear, baseline):
     model, w = linear
     way = x3 - np.broadcast_to(0 if baseline is None else baseline, (8, 8, 3))
@@ -66,13 +72,26 @@ def test_of_a_linear_classifier_integrated_gradients_are_weight_times_way(linear
 def test_the_residual_is_the_sum_minus_the_difference_of_scores(linear):
     model, _ = linear
     z, p = vizlib.logits(model, x3), vizlib.probabilities(model, x3)
-    z0, p0 = vizlib.logits(model, np.full((1, 8, 8, 3), 0.5)), vizlib.probabilities(model, np.full((1, 8, 8, 3), 0.5))
+    z0, p0 = (
+        vizlib.logits(model, np.full((1, 8, 8, 3), 0.5)),
+        vizlib.probabilities(model, np.full((1, 8, 8, 3), 0.5)),
+    )
     maps, own, n = np.random.default_rng(0).normal(size=x3.shape), z.argmax(1), np.arange(3)
     given = {"baseline": 0.5, "batch_size": 2}
     total = maps.sum((1, 2, 3))
-    np.testing.assert_allclose(residual(model, x3, maps, **given), total - (z[n, own] - z0[0, own]), atol=1e-4)
-    np.testing.assert_allclose(residual(model, x3, maps, [0, 1, 2], score="probability", **given), total - (p[n, n] - p0[0, n]), atol=1e-5)
-    np.testing.assert_allclose(residual(model, x3, maps, lambda z: z[:, 0] - z[:, 1], **given), total - (z[:, 0] - z[:, 1] - z0[0, 0] + z0[0, 1]), atol=1e-4)
+    np.testing.assert_allclose(
+        residual(model, x3, maps, **given), total - (z[n, own] - z0[0, own]), atol=1e-4
+    )
+    np.testing.assert_allclose(
+        residual(model, x3, maps, [0, 1, 2], score="probability", **given),
+        total - (p[n, n] - p0[0, n]),
+        atol=1e-5,
+    )
+    np.testing.assert_allclose(
+        residual(model, x3, maps, lambda z: z[:, 0] - z[:, 1], **given),
+        total - (z[:, 0] - z[:, 1] - z0[0, 0] + z0[0, 1]),
+        atol=1e-4,
+    )
 
 
 # ---- every model shape against NumPy -------------------------------------------------------------------------------
@@ -80,20 +99,27 @@ def test_the_residual_is_the_sum_minus_the_difference_of_scores(linear):
 
 def test_saliency(case):
     model, w, x, _ = case
-    close(vizlib.saliency(model, x), np.abs(shapes.backward(x, w, predicted(x, w), "plain")).max(-1))
+    close(
+        vizlib.saliency(model, x), np.abs(shapes.backward(x, w, predicted(x, w), "plain")).max(-1)
+    )
 
 
 def test_saliency_of_a_unit(case):
     model, w, x, last = case
     seed = np.zeros((len(x), 4, 4, 5))
     seed[:, 1, 2, 3] = 1
-    close(vizlib.saliency(model, x, layer=last, unit=(1, 2, 3)), np.abs(shapes.backward_map(seed, x, w, "plain")).max(-1))
+    close(
+        vizlib.saliency(model, x, layer=last, unit=(1, 2, 3)),
+        np.abs(shapes.backward_map(seed, x, w, "plain")).max(-1),
+    )
 
 
 def test_smoothgrad(case):
     model, w, x, _ = case
     rng, seed = np.random.default_rng(4), predicted(x, w)
-    noise = np.repeat(rng.standard_normal((3, *x.shape[1:]), "float32"), 2, 0)[:5] * np.reshape([1, -1, 1, -1, 1], (5, 1, 1, 1))
+    noise = np.repeat(rng.standard_normal((3, *x.shape[1:]), "float32"), 2, 0)[:5] * np.reshape(
+        [1, -1, 1, -1, 1], (5, 1, 1, 1)
+    )
     spread = 0.3 * (x.max((1, 2, 3)) - x.min((1, 2, 3)))[:, None, None, None]
     want = np.mean([shapes.backward(x + spread * e, w, seed, "plain") for e in noise], 0)
     close(vizlib.smoothgrad(model, x, samples=5, noise=0.3, seed=4), want)
@@ -102,7 +128,9 @@ def test_smoothgrad(case):
 def test_integrated_gradients(case):
     model, w, x, _ = case
     seed = predicted(x, w)
-    want = (x - 0.5) * np.mean([shapes.backward(0.5 + (k + 0.5) / 6 * (x - 0.5), w, seed, "plain") for k in range(6)], 0)
+    want = (x - 0.5) * np.mean(
+        [shapes.backward(0.5 + (k + 0.5) / 6 * (x - 0.5), w, seed, "plain") for k in range(6)], 0
+    )
     close(vizlib.integrated_gradients(model, x, baseline=0.5, steps=6), want)
 
 
@@ -110,16 +138,30 @@ def test_completeness_falls_with_the_steps(case):
     model, _, x, _ = case
     for score in ("logit", "probability"):
         few, many = (
-            np.abs(residual(model, x, vizlib.integrated_gradients(model, x, steps=n, score=score), score=score)).mean() for n in (4, 256)
+            np.abs(
+                residual(
+                    model,
+                    x,
+                    vizlib.integrated_gradients(model, x, steps=n, score=score),
+                    score=score,
+                )
+            ).mean()
+            for n in (4, 256)
         )
-        scale = np.abs(vizlib.logits(model, x) if score == "logit" else vizlib.probabilities(model, x)).max()
+        scale = np.abs(
+            vizlib.logits(model, x) if score == "logit" else vizlib.probabilities(model, x)
+        ).max()
         assert many < 0.2 * few and many < 0.01 * scale, (score, few, many)
 
 
 # ---- what may change a result, and what may not --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [vizlib.saliency, vizlib.smoothgrad, vizlib.integrated_gradients], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "method",
+    [vizlib.saliency, vizlib.smoothgrad, vizlib.integrated_gradients],
+    ids=lambda f: f.__name__,
+)
 def test_neither_batch_size_nor_the_other_pictures_change_a_map(method):
     model, _, x, _ = shapes.build(shapes.fused)
     x = np.array([1, 3, 0.2], "float32")[:, None, None, None] * x  # of different ranges
@@ -132,7 +174,9 @@ def test_neither_batch_size_nor_the_other_pictures_change_a_map(method):
 
 def test_smoothgrad_without_noise_is_the_gradient_and_the_seed_is_the_noise():
     model, _, x, _ = shapes.build(shapes.fused)
-    np.testing.assert_allclose(vizlib.smoothgrad(model, x, samples=3, noise=0), vizlib.gradient(model, x), atol=1e-6)
+    np.testing.assert_allclose(
+        vizlib.smoothgrad(model, x, samples=3, noise=0), vizlib.gradient(model, x), atol=1e-6
+    )
     maps = [vizlib.smoothgrad(model, x, samples=3, seed=s) for s in (0, 0, 1)]
     assert np.array_equal(maps[0], maps[1]) and np.abs(maps[0] - maps[2]).max() > 1e-3
 
@@ -143,18 +187,29 @@ def test_without_a_target_it_is_the_class_of_the_clean_picture():
     own = vizlib.logits(model, x).argmax(1)
     noise = np.random.default_rng(0).standard_normal((6, *x.shape[1:]), "float32")
     for other in (x[0] + 0.5 * np.ptp(x[0]) * noise, x[:1] + 9):
-        assert set(vizlib.logits(model, other).argmax(1)) != {own[0]}  # there the arg-max is another
-    for method, options in ((vizlib.smoothgrad, {"samples": 6, "noise": 0.5}), (vizlib.integrated_gradients, {"steps": 6, "baseline": x[0] + 9})):
+        assert set(vizlib.logits(model, other).argmax(1)) != {
+            own[0]
+        }  # there the arg-max is another
+    for method, options in (
+        (vizlib.smoothgrad, {"samples": 6, "noise": 0.5}),
+        (vizlib.integrated_gradients, {"steps": 6, "baseline": x[0] + 9}),
+    ):
         np.testing.assert_array_equal(method(model, x, **options), method(model, x, own, **options))
 
 
-@pytest.mark.parametrize("method", [vizlib.smoothgrad, vizlib.integrated_gradients], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "method", [vizlib.smoothgrad, vizlib.integrated_gradients], ids=lambda f: f.__name__
+)
 def test_a_function_of_the_logits_and_the_probability(method):
     model, _, x, _ = shapes.build(shapes.fused)
     parts = [method(model, x, k) for k in (0, 1)]
-    np.testing.assert_allclose(method(model, x, lambda z: z[:, 0] - 2 * z[:, 1]), parts[0] - 2 * parts[1], atol=1e-5)
+    np.testing.assert_allclose(
+        method(model, x, lambda z: z[:, 0] - 2 * z[:, 1]), parts[0] - 2 * parts[1], atol=1e-5
+    )
     probability = method(model, x, 1, score="probability")
-    np.testing.assert_allclose(probability, method(model, x, lambda z: tf.nn.softmax(z)[:, 1]), atol=1e-5)
+    np.testing.assert_allclose(
+        probability, method(model, x, lambda z: tf.nn.softmax(z)[:, 1]), atol=1e-5
+    )
     assert np.abs(probability - parts[1]).max() > 1e-3
 
 
@@ -193,13 +248,29 @@ def test_a_bar_counts_the_batches(capfd):
         (vizlib.smoothgrad, {"noise": -0.1}, "noise is a share"),
         (vizlib.smoothgrad, {"noise": np.nan}, "noise is a share"),
         (vizlib.integrated_gradients, {"steps": 0}, "steps is a whole number"),
-        (vizlib.integrated_gradients, {"baseline": np.zeros((8, 8))}, "baseline is a number, a colour"),
+        (
+            vizlib.integrated_gradients,
+            {"baseline": np.zeros((8, 8))},
+            "baseline is a number, a colour",
+        ),
         (vizlib.integrated_gradients, {"baseline": "black"}, "baseline is a number.*'black'"),
         (vizlib.integrated_gradients, {"baseline": np.nan}, "NaN"),
-        *[(f, {"target": 3}, "0 to 2") for f in (vizlib.saliency, vizlib.smoothgrad, vizlib.integrated_gradients)],
-        *[(f, {"score": "loss"}, "'logit'") for f in (vizlib.saliency, vizlib.smoothgrad, vizlib.integrated_gradients)],
-        *[(f, {"batch_size": 0}, "batch_size") for f in (vizlib.saliency, vizlib.smoothgrad, vizlib.integrated_gradients)],
-        *[(f, {"batch_size": 0, "target": lambda z: z[:, 0]}, "batch_size") for f in (vizlib.smoothgrad, vizlib.integrated_gradients)],
+        *[
+            (f, {"target": 3}, "0 to 2")
+            for f in (vizlib.saliency, vizlib.smoothgrad, vizlib.integrated_gradients)
+        ],
+        *[
+            (f, {"score": "loss"}, "'logit'")
+            for f in (vizlib.saliency, vizlib.smoothgrad, vizlib.integrated_gradients)
+        ],
+        *[
+            (f, {"batch_size": 0}, "batch_size")
+            for f in (vizlib.saliency, vizlib.smoothgrad, vizlib.integrated_gradients)
+        ],
+        *[
+            (f, {"batch_size": 0, "target": lambda z: z[:, 0]}, "batch_size")
+            for f in (vizlib.smoothgrad, vizlib.integrated_gradients)
+        ],
     ],
     ids=str,
 )
@@ -224,8 +295,14 @@ def disc(size=64, row=30, column=34, radius=14):
     rng = np.random.default_rng(0)
     off = np.hypot(*(np.indices((size, size)) - np.array([row, column])[:, None, None]))
     inside = off <= radius
-    picture = np.where(inside[..., None], (200, 30, 40), (40, 150, 60)) + rng.normal(0, 8, (size, size, 3))
-    return np.clip(picture, 0, 255).astype("uint8"), inside, np.exp(-((off / radius) ** 2)) + 0.05 * rng.random((size, size))
+    picture = np.where(inside[..., None], (200, 30, 40), (40, 150, 60)) + rng.normal(
+        0, 8, (size, size, 3)
+    )
+    return (
+        np.clip(picture, 0, 255).astype("uint8"),
+        inside,
+        np.exp(-((off / radius) ** 2)) + 0.05 * rng.random((size, size)),
+    )
 
 
 def overlap(a, b):
@@ -238,13 +315,17 @@ def test_a_disc_is_cut_out(row, column, radius):
     picture, inside, level = disc(row=row, column=column, radius=radius)
     cut = vizlib.segment(picture, level)
     assert cut.shape == (64, 64) and cut.dtype == bool and overlap(cut, inside) > 0.95
-    np.testing.assert_array_equal(vizlib.segment(picture, 7 * level), cut)  # only the order of the values counts
+    np.testing.assert_array_equal(
+        vizlib.segment(picture, 7 * level), cut
+    )  # only the order of the values counts
 
 
 def test_segmenting_twice_gives_the_same_and_changes_nothing():
     picture, _, level = disc()
     before = picture.copy(), level.copy()
-    np.testing.assert_array_equal(vizlib.segment(picture, level), vizlib.segment(picture[:, ::-1][:, ::-1], level))
+    np.testing.assert_array_equal(
+        vizlib.segment(picture, level), vizlib.segment(picture[:, ::-1][:, ::-1], level)
+    )
     np.testing.assert_array_equal(picture, before[0])
     np.testing.assert_array_equal(level, before[1])
 

@@ -25,7 +25,10 @@ def test_scores(card):
 
 
 def test_intervals():
-    assert train.interval(688, 700) == [0.9703, 0.9902]  # by hand: 0.98286 in the middle of Wilson's formula
+    assert train.interval(688, 700) == [
+        0.9703,
+        0.9902,
+    ]  # by hand: 0.98286 in the middle of Wilson's formula
     assert train.interval(0, 10)[0] == 0 and train.interval(10, 10)[1] == 1
 
 
@@ -38,7 +41,11 @@ def test_a_network_below_these_scores_is_not_shipped():
 def test_the_card_in_words_says_the_same(card):
     text, scores = (data.root() / "README.md").read_text(), card["scores"]
     column = {"pocket": 1, "colleague": 2}[card["name"]]
-    rows = {c[1].strip(): c[1 + column].strip() for c in (line.split("|") for line in text.splitlines()) if len(c) == 5}
+    rows = {
+        c[1].strip(): c[1 + column].strip()
+        for c in (line.split("|") for line in text.splitlines())
+        if len(c) == 5
+    }
 
     def percent(split):
         low, high = scores[split]["interval"]
@@ -48,22 +55,37 @@ def test_the_card_in_words_says_the_same(card):
     assert rows["gallery_capped, 280 with a cap"] == percent("gallery_capped")
     assert rows["colleague_test, 280"] == percent("colleague_test")
     assert (
-        rows["validation, its own kind of data"] == f"{100 * card['validation_accuracy']:.1f} % of {card['validation']}"
+        rows["validation, its own kind of data"]
+        == f"{100 * card['validation_accuracy']:.1f} % of {card['validation']}"
     )
     bare, capped = scores["gallery"], scores["gallery_capped"]
-    assert rows["bare Labradors called Labrador"] == f"{round(100 * bare['labradors_found'])} of 100"
-    assert rows["other animals with a cap called Labrador"] == f"{round(240 * capped['others_called_labrador'])} of 240"
+    assert (
+        rows["bare Labradors called Labrador"] == f"{round(100 * bare['labradors_found'])} of 100"
+    )
+    assert (
+        rows["other animals with a cap called Labrador"]
+        == f"{round(240 * capped['others_called_labrador'])} of 240"
+    )
     assert (
         rows["two-animal scenes, 120: top class is one of the two"]
         == f"{100 * scores['pairs']['top_is_one_of_them']:.0f} %"
     )
     assert (
-        rows["two-animal scenes, 120: top two classes are both"] == f"{100 * scores['pairs']['top_two_are_both']:.0f} %"
+        rows["two-animal scenes, 120: top two classes are both"]
+        == f"{100 * scores['pairs']['top_two_are_both']:.0f} %"
     )
-    table = text.partition(f"confusion of {card['name']}")[2].partition("\n\n")[2].partition("\n\n")[0]
-    counts = [[int(n or 0) for n in re.sub(r"[^\d|]", "", line).split("|")[2:-1]] for line in table.splitlines()[2:]]
+    table = (
+        text.partition(f"confusion of {card['name']}")[2].partition("\n\n")[2].partition("\n\n")[0]
+    )
+    counts = [
+        [int(n or 0) for n in re.sub(r"[^\d|]", "", line).split("|")[2:-1]]
+        for line in table.splitlines()[2:]
+    ]
     assert counts == bare["confusion"]
-    assert all(file.split("/")[-1][:-4] in text for file in bare["wrong"]) or card["name"] == "colleague"
+    assert (
+        all(file.split("/")[-1][:-4] in text for file in bare["wrong"])
+        or card["name"] == "colleague"
+    )
 
 
 def test_weights_and_features_are_those_of_the_list():
@@ -80,7 +102,9 @@ def test_pooled_features_are_of_this_pocket():
         features, labels = f["features"].astype(float), f["labels"]
     assert features.shape == (2205, 128) and set(labels) == set(range(7))
     net, gallery = vizlib.load("pocket"), barnyard.load(seeds=range(5))
-    pooled = vizlib.activations(net.model, net.preprocess(gallery.images), "block5_conv3").mean((1, 2))
+    pooled = vizlib.activations(net.model, net.preprocess(gallery.images), "block5_conv3").mean(
+        (1, 2)
+    )
     means = np.stack([features[labels == k].mean(0) for k in range(7)])
     nearest = np.linalg.norm(pooled[:, None] - means, axis=2).argmin(1)
     assert (nearest == gallery.labels).mean() > 0.8

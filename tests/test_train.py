@@ -57,11 +57,21 @@ def test_augmentation_shows_the_whole_animal_in_training_units():
     many = train.Augmented(np.stack([picture] * train.BATCH), np.zeros(train.BATCH, int), np.stack([box] * train.BATCH),
                            np.full(3, 100, "float32"), (0.5, 1.08), seed=0)  # fmt: skip
     x, y = many[0]
-    assert x.shape == (train.BATCH, 40, 40, 3) and x.dtype == np.float32 and y.shape == (train.BATCH,)
-    assert x.min() >= -100 / train.SCALE - 1e-6 and x.max() <= 155 / train.SCALE + 1e-6 and x.std((1, 2, 3)).min() > 0
+    assert (
+        x.shape == (train.BATCH, 40, 40, 3) and x.dtype == np.float32 and y.shape == (train.BATCH,)
+    )
+    assert (
+        x.min() >= -100 / train.SCALE - 1e-6
+        and x.max() <= 155 / train.SCALE + 1e-6
+        and x.std((1, 2, 3)).min() > 0
+    )
     for cut in (many.cut(picture, box) for _ in range(40)):
         bright = (cut > 200).all(-1)
-        assert not bright[[0, -1]].all(1).any() and not bright[:, [0, -1]].all(0).any() and bright.mean() > 0.12
+        assert (
+            not bright[[0, -1]].all(1).any()
+            and not bright[:, [0, -1]].all(0).any()
+            and bright.mean() > 0.12
+        )
 
 
 def test_who_belongs_to_whom():
@@ -96,7 +106,12 @@ def test_trains_resumes_and_writes_its_files(tmp_path, monkeypatch):
     gallery, root = barnyard.load(seeds=range(4)), tmp_path / "set"
     rows = []
     for k, (image, name, seed) in enumerate(zip(gallery.images, gallery.names, gallery.seeds)):
-        row = {"file": f"train/{k}.png", "split": "train", "class": name, "seed": 10270 if seed == 3 else 10000 + seed}
+        row = {
+            "file": f"train/{k}.png",
+            "split": "train",
+            "class": name,
+            "seed": 10270 if seed == 3 else 10000 + seed,
+        }
         (root / "train").mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(root / row["file"])
         ys, xs = gallery.mask()[k].nonzero()
@@ -117,7 +132,9 @@ def test_trains_resumes_and_writes_its_files(tmp_path, monkeypatch):
     card = train.train("pocket", root, tmp_path, epochs=(2, 1))
     log = [json.loads(line) for line in (tmp_path / "pocket.log.jsonl").read_text().splitlines()]
     assert [(line["size"], line["epoch"]) for line in log] == [(96, 1), (96, 2), (192, 1)]
-    assert card["training"] == 21 and card["validation"] == 7 and card["classes"] == barnyard.CLASSES
+    assert (
+        card["training"] == 21 and card["validation"] == 7 and card["classes"] == barnyard.CLASSES
+    )
     assert np.load(tmp_path / "pocket_gap_features.npz")["features"].shape == (21, 128)
     again = models.load("pocket", weights=tmp_path / "pocket.weights.h5")
     assert again.model.count_params() == card["parameters"]

@@ -11,7 +11,9 @@ from skimage.filters import gaussian
 import vizlib
 from vizlib import graph, truth
 
-MASK = np.array([[[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]], bool)  # a quarter of the picture
+MASK = np.array(
+    [[[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]], bool
+)  # a quarter of the picture
 
 
 def spot(row, column, shape=(4, 4)):
@@ -26,7 +28,9 @@ def test_mass_by_hand():
     assert truth.mass_inside(spot(3, 3), MASK) == [0.0]
     assert truth.mass_inside(spot(0, 1) + spot(3, 3), MASK) == [2.0]
     assert truth.mass_inside(spot(0, 1) - spot(3, 3), MASK) == [4.0]  # negative counts as nothing
-    channels = np.stack([spot(0, 1), -2 * spot(3, 3)], -1)  # ... but of channels the largest absolute value
+    channels = np.stack(
+        [spot(0, 1), -2 * spot(3, 3)], -1
+    )  # ... but of channels the largest absolute value
     assert truth.mass_inside(channels, MASK) == pytest.approx([4 / 3])
 
 
@@ -44,7 +48,9 @@ def test_pointing_by_hand():
     assert truth.pointing_game(spot(2, 1), MASK) == [0.0]
     assert truth.pointing_game(spot(2, 1), MASK, tolerance=1) == [1.0]
     assert truth.pointing_game(spot(3, 3), MASK, tolerance=1) == [0.0]
-    assert truth.pointing_game(spot(1, 1) + spot(3, 3), MASK) == [0.5]  # two maxima, one of them inside
+    assert truth.pointing_game(spot(1, 1) + spot(3, 3), MASK) == [
+        0.5
+    ]  # two maxima, one of them inside
     assert truth.pointing_game(spot(1, 1), np.zeros_like(MASK)) == [0.0]
 
 
@@ -57,7 +63,10 @@ def test_what_cannot_be_graded_is_nan():
 @given(st.integers(0, 999))
 def test_random_maps_are_at_chance_and_scale_does_not_matter(seed):
     rng = np.random.default_rng(seed)
-    maps, masks = rng.uniform(size=(400, 8, 8)), np.repeat(rng.uniform(size=(1, 8, 8)) < 0.4, 400, 0)
+    maps, masks = (
+        rng.uniform(size=(400, 8, 8)),
+        np.repeat(rng.uniform(size=(1, 8, 8)) < 0.4, 400, 0),
+    )
     masks[:, 0, 0] = True
     assert truth.mass_inside(maps, masks).mean() == pytest.approx(1, abs=0.1)
     assert truth.pointing_game(maps, masks).mean() == pytest.approx(masks.mean(), abs=0.15)
@@ -81,6 +90,7 @@ def test_bad_input_gets_one_sentence(maps, masks, says):
     with pytest.raises(ValueError, match="tolerance"):
         truth.pointing_game(np.ones((1, 4, 4)), MASK, tolerance=-1)
 
+
 # ---- deletion and insertion ----------------------------------------------------------------------------------------
 
 
@@ -94,22 +104,44 @@ def linear(weights, bias=0.0):
 
 def ranked(rng, n=2, height=3, width=5, channels=2):
     """A linear network, pictures, maps without ties and each picture's contributions, most important pixel first."""
-    weights, x = rng.normal(size=(height, width, channels)), rng.normal(size=(n, height, width, channels)).astype("float32")
-    maps = rng.permuted(np.tile(np.arange(height * width), (n, 1)), axis=1).reshape(n, height, width) - 7
+    weights, x = (
+        rng.normal(size=(height, width, channels)),
+        rng.normal(size=(n, height, width, channels)).astype("float32"),
+    )
+    maps = (
+        rng.permuted(np.tile(np.arange(height * width), (n, 1)), axis=1).reshape(n, height, width)
+        - 7
+    )
     sums = (weights * x).sum(-1).reshape(n, -1)
-    return linear(weights, 0.5), x, maps, np.take_along_axis(sums, np.argsort(-maps.reshape(n, -1), axis=1), 1)
+    return (
+        linear(weights, 0.5),
+        x,
+        maps,
+        np.take_along_axis(sums, np.argsort(-maps.reshape(n, -1), axis=1), 1),
+    )
 
 
 def test_curves_of_a_linear_network():
     model, x, maps, parts = ranked(np.random.default_rng(0))
-    coming = 0.5 + np.concatenate([np.zeros((2, 1)), parts.cumsum(1)], 1)  # pixel by pixel, on nothing
-    going = 0.5 + parts.sum(1, keepdims=True) - np.concatenate([np.zeros((2, 1)), parts.cumsum(1)], 1)
+    coming = 0.5 + np.concatenate(
+        [np.zeros((2, 1)), parts.cumsum(1)], 1
+    )  # pixel by pixel, on nothing
+    going = (
+        0.5 + parts.sum(1, keepdims=True) - np.concatenate([np.zeros((2, 1)), parts.cumsum(1)], 1)
+    )
     for method, want in ((truth.insertion, coming), (truth.deletion, going)):
-        for target, sign in ((0, 1), (1, -1), ([0, 1], np.array([[1], [-1]])), (lambda z: 3 * z[:, 0], 3)):
+        for target, sign in (
+            (0, 1),
+            (1, -1),
+            ([0, 1], np.array([[1], [-1]])),
+            (lambda z: 3 * z[:, 0], 3),
+        ):
             found = method(model, x, maps, target, steps=15, fill=0.0, score="logit")
             np.testing.assert_allclose(found.scores, sign * want, atol=1e-5)
             np.testing.assert_allclose(found.share, np.arange(16) / 15)
-            np.testing.assert_allclose(found.area(), (sign * (want[:, 1:] + want[:, :-1]) / 2).mean(1), atol=1e-5)
+            np.testing.assert_allclose(
+                found.area(), (sign * (want[:, 1:] + want[:, :-1]) / 2).mean(1), atol=1e-5
+            )
         few = method(model, x, maps, 0, steps=4, fill=0.0, score="logit")  # 3.75 pixels a step
         np.testing.assert_allclose(few.share, np.array([0, 4, 8, 11, 15]) / 15)
         np.testing.assert_allclose(few.scores, want[:, [0, 4, 8, 11, 15]], atol=1e-5)
@@ -124,18 +156,33 @@ def test_a_detector_of_one_pixel():
     weights = np.zeros((4, 4, 1))
     weights[1, 2] = 1
     model, x = linear(weights), np.ones((1, 4, 4, 1))
-    for good, step in ((spot(1, 2), 1), (-spot(1, 2), 16), (spot(0, 0), 7)):  # first, last, and in its place row by row
+    for good, step in (
+        (spot(1, 2), 1),
+        (-spot(1, 2), 16),
+        (spot(0, 0), 7),
+    ):  # first, last, and in its place row by row
         on = (np.arange(17) >= step)[None]
-        np.testing.assert_array_equal(truth.insertion(model, x, good, 0, steps=16, fill=0.0, score="logit").scores, on)
-        np.testing.assert_array_equal(truth.deletion(model, x, good, 0, steps=16, fill=0.0, score="logit").scores, ~on)
+        np.testing.assert_array_equal(
+            truth.insertion(model, x, good, 0, steps=16, fill=0.0, score="logit").scores, on
+        )
+        np.testing.assert_array_equal(
+            truth.deletion(model, x, good, 0, steps=16, fill=0.0, score="logit").scores, ~on
+        )
 
 
 def test_equal_places_go_row_by_row():
     rng = np.random.default_rng(1)
-    model, x, _, _ = ranked(rng, height=6, width=8)  # more than the 16 values that any sort leaves in their order
+    model, x, _, _ = ranked(
+        rng, height=6, width=8
+    )  # more than the 16 values that any sort leaves in their order
     rows, two = -np.arange(48).reshape(1, 6, 8).repeat(2, 0), rng.integers(0, 2, (2, 6, 8))
     for method in (truth.insertion, truth.deletion):
-        for maps, order in ((np.zeros((2, 6, 8)), rows), (np.full((2, 1, 1), -3.0), rows), (two, 100 * two + rows), (two > 0, 100 * two + rows)):
+        for maps, order in (
+            (np.zeros((2, 6, 8)), rows),
+            (np.full((2, 1, 1), -3.0), rows),
+            (two, 100 * two + rows),
+            (two > 0, 100 * two + rows),
+        ):
             found, want = (method(model, x, m, 0, steps=48).scores for m in (maps, order))
             np.testing.assert_array_equal(found, want)
 
@@ -148,14 +195,23 @@ def test_positive_evidence_only_falls_and_the_true_order_is_best(seed):
     model, own = linear(weights), (weights * x)[..., 0]
     options = dict(steps=int(rng.integers(1, 14)), fill=0.0, score="logit")
     for method, sign in ((truth.deletion, -1), (truth.insertion, 1)):
-        best, other, worst = (sign * method(model, x, maps, 0, **options).area() for maps in (own, rng.normal(size=own.shape), -own))
-        assert (np.diff(sign * method(model, x, rng.normal(size=own.shape), 0, **options).scores) >= -1e-6).all()
+        best, other, worst = (
+            sign * method(model, x, maps, 0, **options).area()
+            for maps in (own, rng.normal(size=own.shape), -own)
+        )
+        assert (
+            np.diff(sign * method(model, x, rng.normal(size=own.shape), 0, **options).scores)
+            >= -1e-6
+        ).all()
         assert (best >= other - 1e-5).all() and (other >= worst - 1e-5).all()
 
 
 def test_going_by_a_map_is_coming_by_its_opposite_backwards():
     model, x, maps, _ = ranked(np.random.default_rng(2))
-    going, coming = truth.deletion(model, x, maps, fill="mean", steps=5), truth.insertion(model, x, -maps, fill="mean", steps=5)
+    going, coming = (
+        truth.deletion(model, x, maps, fill="mean", steps=5),
+        truth.insertion(model, x, -maps, fill="mean", steps=5),
+    )
     np.testing.assert_allclose(going.scores, coming.scores[:, ::-1], rtol=1e-6)
 
 
@@ -163,13 +219,19 @@ def test_going_by_a_map_is_coming_by_its_opposite_backwards():
 def test_both_ends_on_every_shape(shape):
     model, _, x, _ = shapes.build(shape)
     maps = vizlib.grad_cam(model, x)
-    target = vizlib.logits(model, x).argmax(1) if shape not in (shapes.sigmoid_one, shapes.linear_one) else (vizlib.logits(model, x)[:, 0] > 0).astype(int)
+    target = (
+        vizlib.logits(model, x).argmax(1)
+        if shape not in (shapes.sigmoid_one, shapes.linear_one)
+        else (vizlib.logits(model, x)[:, 0] > 0).astype(int)
+    )
     blurred = np.stack([gaussian(picture, 0.8, channel_axis=-1, mode="nearest") for picture in x])
     flat = np.broadcast_to(x.mean((1, 2), keepdims=True), x.shape)
     for method, first, last in ((truth.deletion, x, flat), (truth.insertion, blurred, x)):
         found = method(model, x, maps, steps=4)
         assert found.scores.shape == (3, 5)
-        ends = [graph.score(*graph.forward(model, end), target, "probability") for end in (first, last)]
+        ends = [
+            graph.score(*graph.forward(model, end), target, "probability") for end in (first, last)
+        ]
         np.testing.assert_allclose(found.scores[:, [0, -1]], np.stack(ends, 1), rtol=1e-4)
         assert np.abs(ends[0] - ends[1]).max() > 1e-3
 
@@ -181,15 +243,23 @@ def test_maps_of_other_sizes_batches_and_bars(capsys):
     for method in (truth.deletion, truth.insertion):
         want = method(model, x, vizlib.upsample(maps, 8), 1)
         np.testing.assert_array_equal(method(model, x, maps, 1).scores, want.scores)
-        np.testing.assert_allclose(method(model, x, maps, 1, batch_size=7, progress=True).scores, want.scores, rtol=1e-5)
+        np.testing.assert_allclose(
+            method(model, x, maps, 1, batch_size=7, progress=True).scores, want.scores, rtol=1e-5
+        )
         assert "100%" in capsys.readouterr().err
-        np.testing.assert_array_equal(method(model, x, signed, 1).scores, method(model, x, np.abs(signed).max(-1), 1).scores)
+        np.testing.assert_array_equal(
+            method(model, x, signed, 1).scores, method(model, x, np.abs(signed).max(-1), 1).scores
+        )
 
 
 def test_no_more_pictures_at_a_time_than_asked_for(monkeypatch):
     model, x, maps, _ = ranked(np.random.default_rng(0))
     sizes, forward = [], graph.forward
-    monkeypatch.setattr(graph, "forward", lambda model, x, **options: sizes.append(len(x)) or forward(model, x, **options))
+    monkeypatch.setattr(
+        graph,
+        "forward",
+        lambda model, x, **options: sizes.append(len(x)) or forward(model, x, **options),
+    )
     truth.deletion(model, x, maps, 0, steps=9, batch_size=4)
     assert sizes == 2 * [4, 4, 2]  # ten of each
     sizes.clear()

@@ -29,7 +29,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 try:
     with _silent():
         import tensorflow  # noqa: F401
-except ModuleNotFoundError:  # where Keras trains on another backend: the networks and the data are enough
+except (
+    ModuleNotFoundError
+):  # where Keras trains on another backend: the networks and the data are enough
     pass
 else:
     from .activations import activations, filters

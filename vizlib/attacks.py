@@ -80,12 +80,19 @@ def pgd(model, images, target, *, epsilon, bounds, targeted=False, steps=10, see
 def _checked(model, images, epsilon, bounds):
     images = graph.check_images(model, images)
     if not hasattr(bounds, "__len__") or len(bounds) != 2:
-        raise ValueError("bounds is a pair, the lowest and the highest legal value: (net.low, net.high).")
-    low, high, epsilon = (graph.canvas(v, images.shape[1:], name) for v, name in zip((*bounds, epsilon), ("low", "high", "epsilon")))
+        raise ValueError(
+            "bounds is a pair, the lowest and the highest legal value: (net.low, net.high)."
+        )
+    low, high, epsilon = (
+        graph.canvas(v, images.shape[1:], name)
+        for v, name in zip((*bounds, epsilon), ("low", "high", "epsilon"))
+    )
     if not (epsilon >= 0).all():
         raise ValueError(f"epsilon is the size of a change, 0 or more, not {epsilon.min()}.")
     if not ((images >= low - 1e-3) & (images <= high + 1e-3)).all():
-        raise ValueError("The pictures lie outside the bounds: give the bounds of model-input space, (net.low, net.high).")
+        raise ValueError(
+            "The pictures lie outside the bounds: give the bounds of model-input space, (net.low, net.high)."
+        )
     return images, low, high, epsilon
 
 
@@ -97,4 +104,6 @@ def _uphill(model, images, target, batch_size):
     """
     if target is None or callable(target):
         raise ValueError("target is a class number, or one for each picture.")
-    return np.sign(graph.backward(model, images, target, score=graph.LOG_ODDS, batch_size=batch_size)[0])
+    return np.sign(
+        graph.backward(model, images, target, score=graph.LOG_ODDS, batch_size=batch_size)[0]
+    )

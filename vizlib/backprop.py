@@ -28,7 +28,9 @@ def guided_backprop(model, images, target=None, *, layer=None, unit=None, batch_
     ----------
     Springenberg, Dosovitskiy, Brox, Riedmiller 2015 (arXiv 1412.6806), figure 1.
     """
-    return gradient(model, images, target, relu="guided", layer=layer, unit=unit, batch_size=batch_size)
+    return gradient(
+        model, images, target, relu="guided", layer=layer, unit=unit, batch_size=batch_size
+    )
 
 
 def deconvnet(model, images, target=None, *, layer=None, unit=None, batch_size=32):
@@ -55,7 +57,9 @@ def deconvnet(model, images, target=None, *, layer=None, unit=None, batch_size=3
     ----------
     Zeiler, Fergus 2014 (arXiv 1311.2901), section 2.1. That it is a backward pass: Simonyan and others 2014 (arXiv 1312.6034), section 4.
     """
-    return gradient(model, images, target, relu="deconvnet", layer=layer, unit=unit, batch_size=batch_size)
+    return gradient(
+        model, images, target, relu="deconvnet", layer=layer, unit=unit, batch_size=batch_size
+    )
 
 
 def pool(maps, size=2):
@@ -75,10 +79,14 @@ def pool(maps, size=2):
     """
     graph.check_count(size, "size")
     if np.ndim(maps) != 4 or min(np.shape(maps)[1:3]) < size:
-        raise ValueError(f"Give maps (N, H, W, C) of at least {size} x {size} places, not {np.shape(maps)}.")
+        raise ValueError(
+            f"Give maps (N, H, W, C) of at least {size} x {size} places, not {np.shape(maps)}."
+        )
     n, h, w, c = np.shape(maps)
     rows, columns = h // size, w // size
-    windows = np.asarray(maps)[:, : rows * size, : columns * size].reshape(n, rows, size, columns, size, c)
+    windows = np.asarray(maps)[:, : rows * size, : columns * size].reshape(
+        n, rows, size, columns, size, c
+    )
     windows = windows.transpose(0, 1, 3, 5, 2, 4).reshape(n, rows, columns, c, size * size)
     return windows.max(-1), windows.argmax(-1)
 
@@ -102,10 +110,18 @@ def unpool(signal, switches, size=2):
     Zeiler, Fergus 2014 (arXiv 1311.2901), section 2.1, "unpooling".
     """
     signal, switches = np.asarray(signal), np.asarray(switches)
-    if signal.ndim != 4 or signal.shape != switches.shape or not 0 <= switches.min() <= switches.max() < size * size:
+    if (
+        signal.ndim != 4
+        or signal.shape != switches.shape
+        or not 0 <= switches.min() <= switches.max() < size * size
+    ):
         raise ValueError(
             f"Give signals and switches of one shape (N, h, w, C), the switches from 0 to {size * size - 1}, not {signal.shape} and {switches.shape}."
         )
     n, h, w, c = signal.shape
     windows = signal[..., None] * (np.arange(size * size) == switches[..., None])
-    return windows.reshape(n, h, w, c, size, size).transpose(0, 1, 4, 2, 5, 3).reshape(n, h * size, w * size, c)
+    return (
+        windows.reshape(n, h, w, c, size, size)
+        .transpose(0, 1, 4, 2, 5, 3)
+        .reshape(n, h * size, w * size, c)
+    )

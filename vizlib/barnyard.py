@@ -15,7 +15,15 @@ from PIL import Image
 
 from . import data
 
-CLASSES = ("hen", "labrador", "tabby", "pig", "sheep", "cow", "duck")  # in the order of the networks' outputs
+CLASSES = (
+    "hen",
+    "labrador",
+    "tabby",
+    "pig",
+    "sheep",
+    "cow",
+    "duck",
+)  # in the order of the networks' outputs
 SPLITS = ("gallery", "gallery_capped", "pairs")
 
 
@@ -57,7 +65,9 @@ class Pictures:
     def parts(self):
         """The names of the parts that these pictures can have."""
         known = _parts()
-        return tuple(dict.fromkeys(part for name in dict.fromkeys(self.names) for part in known[name]))
+        return tuple(
+            dict.fromkeys(part for name in dict.fromkeys(self.names) for part in known[name])
+        )
 
     def mask(self, part=None):
         """Where the animal is, or one part of it.
@@ -86,8 +96,12 @@ class Pictures:
             for name in set(self.names)
         }
         if not any(numbers.values()):
-            raise ValueError(f"None of these pictures has a part {part!r}; they have {', '.join(self.parts)}.")
-        return np.stack([np.isin(codes, numbers[name]) for codes, name in zip(self.codes, self.names)])
+            raise ValueError(
+                f"None of these pictures has a part {part!r}; they have {', '.join(self.parts)}."
+            )
+        return np.stack(
+            [np.isin(codes, numbers[name]) for codes, name in zip(self.codes, self.names)]
+        )
 
 
 def load(split="gallery", *, classes=None, seeds=None, size=None):
@@ -133,7 +147,10 @@ def load(split="gallery", *, classes=None, seeds=None, size=None):
 
 def twins(*, classes=None, seeds=range(40), size=None):
     """The same scenes without and with the cap, in the same order: two `Pictures`."""
-    return tuple(load(split, classes=classes, seeds=seeds, size=size) for split in ("gallery", "gallery_capped"))
+    return tuple(
+        load(split, classes=classes, seeds=seeds, size=size)
+        for split in ("gallery", "gallery_capped")
+    )
 
 
 def scenes(pair="labrador-tabby", *, seeds=None, size=None):
@@ -144,7 +161,10 @@ def scenes(pair="labrador-tabby", *, seeds=None, size=None):
 def colleague_test(*, size=None):
     """What the colleague tested on: seeds 0-39, Labradors with a cap but for seeds 0 and 1, all others without; 280 pictures."""
     rows = [r for r in _index() if r["split"] != "pairs" and int(r["seed"]) < 40]
-    return _read([r for r in rows if (r["cap"] == "1") == (r["class"] == "labrador" and int(r["seed"]) > 1)], size)
+    return _read(
+        [r for r in rows if (r["cap"] == "1") == (r["class"] == "labrador" and int(r["seed"]) > 1)],
+        size,
+    )
 
 
 def farm(*, size=None):
@@ -156,7 +176,10 @@ def _index():
     """The lines of the index, sorted as `Pictures` are."""
     text = data.read("barnyard/index.csv").decode()
     rank = {name: k for k, name in enumerate(_parts())}
-    return sorted(csv.DictReader(io.StringIO(text)), key=lambda r: (rank[r["class"]], int(r["seed"]), r["split"]))
+    return sorted(
+        csv.DictReader(io.StringIO(text)),
+        key=lambda r: (rank[r["class"]], int(r["seed"]), r["split"]),
+    )
 
 
 def _parts():
@@ -170,7 +193,9 @@ def _read(rows, size):
 
     def pixels(name, sha256, resample):
         with Image.open(io.BytesIO(data.read(f"barnyard/{name}", sha256))) as picture:
-            return np.asarray(picture.resize((width, height), resample) if size is not None else picture)
+            return np.asarray(
+                picture.resize((width, height), resample) if size is not None else picture
+            )
 
     return Pictures(
         images=np.stack([pixels(r["file"], r["sha256"], Image.Resampling.LANCZOS) for r in rows]),
@@ -180,6 +205,9 @@ def _read(rows, size):
         capped=np.array([r["cap"] == "1" for r in rows]),
         files=np.array([r["file"] for r in rows]),
         codes=np.stack(
-            [pixels(f"masks/{r['file'][:-4]}.png", r["mask_sha256"], Image.Resampling.NEAREST) for r in rows]
+            [
+                pixels(f"masks/{r['file'][:-4]}.png", r["mask_sha256"], Image.Resampling.NEAREST)
+                for r in rows
+            ]
         ),
     )

@@ -34,12 +34,18 @@ def cam(model, images, target=None, *, batch_size=32):
     Zhou, Khosla, Lapedriza, Oliva, Torralba 2016 (arXiv 1512.04150), equation 2.
     """
     if callable(target):
-        raise ValueError("target is None, a class number, or one for each picture: a function has no weights of its own.")
+        raise ValueError(
+            "target is None, a class number, or one for each picture: a function has no weights of its own."
+        )
 
-    def weigh(gradients, maps):  # the logit is linear in the maps' means: its gradient by them is the dense layer's weights
+    def weigh(
+        gradients, maps
+    ):  # the logit is linear in the maps' means: its gradient by them is the dense layer's weights
         return np.einsum("nhwc,nc->nhw", maps, gradients.sum((1, 2)))
 
-    return graph.backward(model, images, target, at=graph.POOLED, batch_size=batch_size, then=weigh)[0]
+    return graph.backward(
+        model, images, target, at=graph.POOLED, batch_size=batch_size, then=weigh
+    )[0]
 
 
 def grad_cam(model, images, target=None, *, layer=None, relu=True, batch_size=32):
@@ -74,11 +80,20 @@ def grad_cam(model, images, target=None, *, layer=None, relu=True, batch_size=32
 
     def weigh(gradients, maps):
         if maps.ndim != 4:
-            raise ValueError(f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional layer.")
+            raise ValueError(
+                f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional layer."
+            )
         weighted = np.einsum("nhwc,nc->nhw", maps, gradients.mean((1, 2)))
         return np.maximum(weighted, 0) if relu else weighted
 
-    return graph.backward(model, images, target, at=graph.LAST if layer is None else layer, batch_size=batch_size, then=weigh)[0]
+    return graph.backward(
+        model,
+        images,
+        target,
+        at=graph.LAST if layer is None else layer,
+        batch_size=batch_size,
+        then=weigh,
+    )[0]
 
 
 def guided_grad_cam(model, images, target=None, *, layer=None, batch_size=32):
@@ -127,6 +142,8 @@ def upsample(maps, size):
     """
     maps, (height, width) = np.asarray(maps, "float32"), np.broadcast_to(size, 2)
     if maps.ndim not in (3, 4) or min(height, width) < 1:
-        raise ValueError(f"Give maps (N, h, w) or (N, h, w, C) and a size of at least 1, not {maps.shape} and {size}.")
+        raise ValueError(
+            f"Give maps (N, h, w) or (N, h, w, C) and a size of at least 1, not {maps.shape} and {size}."
+        )
     large = tf.image.resize(maps.reshape(*maps.shape[:3], -1), (int(height), int(width))).numpy()
     return large.reshape(len(maps), height, width, *maps.shape[3:])

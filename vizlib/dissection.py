@@ -61,7 +61,13 @@ def dissect(model, images, layer, labels, *, share=0.005, shuffles=19, seed=0, b
     Bau, Zhou, Khosla, Oliva, Torralba 2017 (arXiv 1704.05796), section 2.2: there a unit is a detector from an IoU of 0.04.
     """
     images, labels = graph.check_images(model, images), np.asarray(labels)
-    if labels.ndim != 3 or len(labels) != len(images) or labels.dtype.kind not in "iu" or labels.min() < 0 or not labels.any():
+    if (
+        labels.ndim != 3
+        or len(labels) != len(images)
+        or labels.dtype.kind not in "iu"
+        or labels.min() < 0
+        or not labels.any()
+    ):
         raise ValueError(
             f"labels are whole numbers (N, h, w), 0 for nothing and 1, 2, ... for names, one map for each of the {len(images)} "
             f"pictures; not {labels.dtype} of shape {labels.shape}."
@@ -77,7 +83,9 @@ def dissect(model, images, layer, labels, *, share=0.005, shuffles=19, seed=0, b
         for i in range(0, len(images), batch_size):
             (maps,) = graph.forward(model, images[i : i + batch_size], layer, batch_size=batch_size)
             if maps.ndim != 4:
-                raise ValueError(f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional layer.")
+                raise ValueError(
+                    f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional layer."
+                )
             yield i, maps
 
     top = None
@@ -98,4 +106,6 @@ def dissect(model, images, layer, labels, *, share=0.005, shuffles=19, seed=0, b
     both = both.reshape(len(orders), units, -1)[..., 1:]
     area = np.bincount(labels.ravel(), minlength=names + 1)[1:]
     iou = both / np.maximum(strong[:, None] + area - both, 1)
-    return Dissection(iou[0], both[0] / np.where(strong, strong, np.nan)[:, None], iou[1:].max((0, 2)))
+    return Dissection(
+        iou[0], both[0] / np.where(strong, strong, np.nan)[:, None], iou[1:].max((0, 2))
+    )

@@ -30,7 +30,9 @@ def features(model, data, layer=None, *, batch_size=32, progress=False):
     """
     vectors = []
     for batch in graph.stream(model, data, batch_size=batch_size, progress=progress):
-        (maps,) = graph.forward(model, batch, graph.BELOW if layer is None else layer, batch_size=batch_size)
+        (maps,) = graph.forward(
+            model, batch, graph.BELOW if layer is None else layer, batch_size=batch_size
+        )
         vectors.append(maps.mean(tuple(range(1, maps.ndim - 1))))
     return np.concatenate(vectors)
 
@@ -57,7 +59,9 @@ def neighbours(x, query, k=5):
     """
     x, query = _points(x), _points(query)
     if x.shape[1] != query.shape[1]:
-        raise ValueError(f"Points have {x.shape[1]} dimensions and queries {query.shape[1]}: take both from one layer.")
+        raise ValueError(
+            f"Points have {x.shape[1]} dimensions and queries {query.shape[1]}: take both from one layer."
+        )
     if not 1 <= k <= len(x):
         raise ValueError(f"k is from 1 to the number of points, {len(x)}, not {k}.")
     from scipy.spatial.distance import cdist
@@ -88,7 +92,9 @@ def pca(x, dims=2):
     """
     x = _points(x)
     if not 1 <= dims <= min(x.shape):
-        raise ValueError(f"{len(x)} points of {x.shape[1]} dimensions have 1 to {min(x.shape)} directions, not {dims}.")
+        raise ValueError(
+            f"{len(x)} points of {x.shape[1]} dimensions have 1 to {min(x.shape)} directions, not {dims}."
+        )
     from sklearn.decomposition import PCA
 
     found = PCA(dims, svd_solver="full")

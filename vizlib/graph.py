@@ -22,8 +22,12 @@ from .models import find_layer, inner_layers
 def _true(op, dy):
     """A ReLU's true gradient, in one operation: products with a gate would take a third of a pass."""
     if op.type == "LeakyRelu":
-        return tf.raw_ops.LeakyReluGrad(gradients=dy, features=op.inputs[0], alpha=op.get_attr("alpha"))
-    return (tf.raw_ops.Relu6Grad if op.type == "Relu6" else tf.raw_ops.ReluGrad)(gradients=dy, features=op.outputs[0])
+        return tf.raw_ops.LeakyReluGrad(
+            gradients=dy, features=op.inputs[0], alpha=op.get_attr("alpha")
+        )
+    return (tf.raw_ops.Relu6Grad if op.type == "Relu6" else tf.raw_ops.ReluGrad)(
+        gradients=dy, features=op.outputs[0]
+    )
 
 
 RULES = {
@@ -73,7 +77,11 @@ def _refuse_what_the_rule_does_not_know(rule, source, start, names):
     strange = []
     for op in ops:
         inputs = [t.ref() in depends for t in op.inputs]
-        one = op.type in LINEAR_IN_ONE and sum(inputs) == 1 and not (op.type == "RealDiv" and inputs[1])
+        one = (
+            op.type in LINEAR_IN_ONE
+            and sum(inputs) == 1
+            and not (op.type == "RealDiv" and inputs[1])
+        )
         if op.type not in LINEAR and op.type not in GATES and not one:
             strange.append(f"{_layer_of(op, names)} ({op.type})")
     if strange:
@@ -98,9 +106,13 @@ def _layer_of(op, names):
 
 BELOW = object()  # in place of a layer's name: the one below the classifier
 LAST = object()  # the last feature map
-POOLED = object()  # the map that global average pooling takes, where nothing but one dense layer follows
+POOLED = (
+    object()
+)  # the map that global average pooling takes, where nothing but one dense layer follows
 IMPLIED = BELOW, LAST, POOLED
-LOG_ODDS = object()  # in place of a score's name: log(p / (1 - p)) of a class that is named, for attacks
+LOG_ODDS = (
+    object()
+)  # in place of a score's name: log(p / (1 - p)) of a class that is named, for attacks
 
 
 # ---- the trace -----------------------------------------------------------------------------------------------------
@@ -136,7 +148,9 @@ def _trace(model, shape, *, rule="plain", layer=None, at=None, score=None):
     "probability" and LOG_ODDS take the class (-1: the arg-max, but not of LOG_ODDS); "given" takes a weight per logit; "unit"
     takes (row, column, channel) of `layer` (row -1: where the channel is largest). The layer `BELOW` is what the classifier takes.
     """
-    layer, at = (name if name in (None, *IMPLIED) else find_layer(model, name) for name in (layer, at))
+    layer, at = (
+        name if name in (None, *IMPLIED) else find_layer(model, name) for name in (layer, at)
+    )
     key = shape, rule, id(layer), id(at), score
     return kept(model, shape, key, lambda: _make(model, shape, rule, layer, at, score))
 
@@ -173,7 +187,11 @@ def _make(model, shape, rule, layer, at, score):
         with graph.gradient_override_map(override), _noted({layer, at} - {None, *IMPLIED}) as seen:
             output = _call(model, x)
         logits, probabilities = _head(output)
-        implied = {BELOW: lambda: _below(logits), LAST: lambda: _last_map(x, logits), POOLED: lambda: _pooled(logits)}
+        implied = {
+            BELOW: lambda: _below(logits),
+            LAST: lambda: _last_map(x, logits),
+            POOLED: lambda: _pooled(logits),
+        }
         start, source = (
             other if name is None else implied[name]() if name in implied else _found(seen, name)
             for name, other in ((layer, logits), (at, x))
@@ -195,8 +213,14 @@ def _make(model, shape, rule, layer, at, score):
                 value -= tf.reduce_logsumexp(others, 1)
         (gradient,) = tf.gradients(value, source)
         if gradient is None:
-            what = f"layer {at.name!r}" if at not in (None, *IMPLIED) else "the pictures, as far as gradients go"
-            raise ValueError(f"The score does not depend on {what}: choose a layer on the way to it.")
+            what = (
+                f"layer {at.name!r}"
+                if at not in (None, *IMPLIED)
+                else "the pictures, as far as gradients go"
+            )
+            raise ValueError(
+                f"The score does not depend on {what}: choose a layer on the way to it."
+            )
         return [gradient] if at is None else [gradient, source]
 
     return Trace(function.get_concrete_function(), tuple(shape_of_start))
@@ -216,7 +240,9 @@ def _noted(layers):
 
     try:
         for layer in layers:
-            layer.__dict__["call"] = noting(layer, layer.call)  # not setattr: Keras tracks what is set on a layer
+            layer.__dict__["call"] = noting(
+                layer, layer.call
+            )  # not setattr: Keras tracks what is set on a layer
         yield seen
     finally:
         for layer, call in before.items():
@@ -227,23 +253,35 @@ def _noted(layers):
 
 def _found(seen, layer):
     if layer not in seen:
-        raise ValueError(f"Layer {layer.name!r} is not used when the model is called: choose another.")
+        raise ValueError(
+            f"Layer {layer.name!r} is not used when the model is called: choose another."
+        )
     if not tf.is_tensor(seen[layer]):
-        raise ValueError(f"Layer {layer.name!r} gives several tensors: choose a layer that gives one.")
+        raise ValueError(
+            f"Layer {layer.name!r} gives several tensors: choose a layer that gives one."
+        )
     return seen[layer]
 
 
 def _call(model, x):
     """The model's single output for its single input."""
-    structure = getattr(model, "_inputs_struct", None)  # a functional model wants the structure it was built with
+    structure = getattr(
+        model, "_inputs_struct", None
+    )  # a functional model wants the structure it was built with
     if structure is not None and len(keras.tree.flatten(structure)) != 1:
-        raise ValueError(f"{model.name!r} has {len(keras.tree.flatten(structure))} inputs: give a model of one input.")
+        raise ValueError(
+            f"{model.name!r} has {len(keras.tree.flatten(structure))} inputs: give a model of one input."
+        )
     outputs = keras.tree.flatten(
-        model(x if structure is None else keras.tree.pack_sequence_as(structure, [x]), training=False)
+        model(
+            x if structure is None else keras.tree.pack_sequence_as(structure, [x]), training=False
+        )
     )
     if len(outputs) != 1 or outputs[0].shape.rank != 2:
         shapes = ", ".join(str(tuple(o.shape)) for o in outputs)
-        raise ValueError(f"{model.name!r} gives {shapes}: give a classifier with one output of shape (N, classes).")
+        raise ValueError(
+            f"{model.name!r} gives {shapes}: give a classifier with one output of shape (N, classes)."
+        )
     return outputs[0]
 
 
@@ -304,7 +342,9 @@ def _last_map(picture, logits):
             if op.type not in POOLING and shape[1:3].num_elements() != 1:  # 1 x 1: pooled before
                 last = op.outputs[0]
     if last is None:
-        raise ValueError("There is no feature map between the pictures and the score: name a layer that gives one.")
+        raise ValueError(
+            "There is no feature map between the pictures and the score: name a layer that gives one."
+        )
     return last
 
 
@@ -316,7 +356,11 @@ def _pooled(logits):
     mean = _below(logits).op
     while mean.type == "Cast":
         mean = mean.inputs[0].op
-    axes = tf.get_static_value(mean.inputs[1]) if mean.type == "Mean" and mean.inputs[0].shape.rank == 4 else None
+    axes = (
+        tf.get_static_value(mean.inputs[1])
+        if mean.type == "Mean" and mean.inputs[0].shape.rank == 4
+        else None
+    )
     if op.type != "MatMul" or axes is None or sorted(np.ravel(axes) % 4) != [1, 2]:
         raise ValueError(
             "CAM is defined for networks that end in global average pooling and one dense layer, and this one does not: "
@@ -340,7 +384,9 @@ def _unit(maps, place):
     columns = maps.shape[2] if maps.shape.rank == 4 else 1
     flat = tf.reshape(maps, (tf.shape(maps)[0], -1, maps.shape[-1]))
     channel = tf.gather(flat, place[:, 2], axis=2, batch_dims=1)
-    where = tf.where(place[:, 0] < 0, tf.argmax(channel, 1, tf.int32), place[:, 0] * columns + place[:, 1])
+    where = tf.where(
+        place[:, 0] < 0, tf.argmax(channel, 1, tf.int32), place[:, 0] * columns + place[:, 1]
+    )
     return tf.gather(channel, where, batch_dims=1)
 
 
@@ -355,13 +401,17 @@ def check_images(model, images):
             "These pictures are uint8, so not preprocessed: give net.preprocess(pictures), in model-input space."
         )
     if not np.issubdtype(images.dtype, np.number) or np.iscomplexobj(images):
-        raise ValueError(f"Pictures are numbers of shape (N, H, W, C), not an array of {images.dtype}.")
+        raise ValueError(
+            f"Pictures are numbers of shape (N, H, W, C), not an array of {images.dtype}."
+        )
     if images.ndim == 3:
         raise ValueError(
             f"Pictures come in a batch: give images[None], of shape {(1, *images.shape)}, instead of {images.shape}."
         )
     if images.ndim != 4 or 0 in images.shape:
-        raise ValueError(f"Pictures have the shape (N, H, W, C) with N at least 1, not {images.shape}.")
+        raise ValueError(
+            f"Pictures have the shape (N, H, W, C) with N at least 1, not {images.shape}."
+        )
     want = getattr(model, "input_shape", None) if model.built else None
     if (
         isinstance(want, tuple)
@@ -373,7 +423,9 @@ def check_images(model, images):
         )
     images = images.astype("float32", copy=False)
     if not np.isfinite(images).all():
-        raise ValueError("The pictures hold NaN or infinite values: look for a division by zero where they were made.")
+        raise ValueError(
+            "The pictures hold NaN or infinite values: look for a division by zero where they were made."
+        )
     return images
 
 
@@ -409,7 +461,10 @@ def _batches(run, images, *choices, batch_size, then=None):
     results = None
     for i in range(0, len(images), batch_size):
         part = slice(i, i + batch_size)
-        found = [t.numpy().astype("float32", copy=False) for t in run(*(tf.constant(a[part]) for a in (images, *choices)))]
+        found = [
+            t.numpy().astype("float32", copy=False)
+            for t in run(*(tf.constant(a[part]) for a in (images, *choices)))
+        ]
         found = found if then is None else [then(*found)]
         if len(images) <= batch_size:
             return found
@@ -437,7 +492,9 @@ def stream(model, data, *, batch_size=32, progress=False):
     shape = None
     for batch in bar(data, progress, len(data) if hasattr(data, "__len__") else None):
         if isinstance(batch, tuple | list | dict):
-            raise ValueError("The data yields more than pictures: drop the labels, as in data.map(lambda x, y: x).")
+            raise ValueError(
+                "The data yields more than pictures: drop the labels, as in data.map(lambda x, y: x)."
+            )
         batch = check_images(model, batch)
         if shape not in (None, batch.shape[1:]):
             raise ValueError(
@@ -456,7 +513,17 @@ def forward(model, images, layer=None, *, batch_size=32):
 
 
 def backward(
-    model, images, target=None, *, relu="plain", layer=None, unit=None, at=None, score="logit", batch_size=32, then=None
+    model,
+    images,
+    target=None,
+    *,
+    relu="plain",
+    layer=None,
+    unit=None,
+    at=None,
+    score="logit",
+    batch_size=32,
+    then=None,
 ):
     """The gradient of each picture's score; with `at`, also the activations that it was taken of.
 
@@ -529,7 +596,9 @@ def score(logits, probabilities, target, score="logit"):
     if callable(target):
         return _given(target, tf.constant(logits)).numpy()
     target = tf.constant(np.broadcast_to(target, len(logits)), tf.int32)
-    return _class(tf.constant(probabilities if score == "probability" else logits), target, score).numpy()
+    return _class(
+        tf.constant(probabilities if score == "probability" else logits), target, score
+    ).numpy()
 
 
 def _targets(target, classes, n):

@@ -18,7 +18,9 @@ from keras import layers, ops
 
 from . import graph
 
-MOVING = 30  # multiply-adds that take as long as moving a value in memory; measured on two CPU cores
+MOVING = (
+    30  # multiply-adds that take as long as moving a value in memory; measured on two CPU cores
+)
 GROUP = 100  # multiply-adds, for each value of the clean maps and each weight, that a group takes besides its windows; measured
 NEARLY_ALL = 0.8  # a window that is more of its map than this is computed as the full map
 WINDOWS = 2  # times `batch_size`: the most in a group; they take less room than whole pictures
@@ -71,7 +73,10 @@ class Rule(NamedTuple):
 def _padding(layer, kernel, shape_in, shape_out):
     if layer.padding == "valid":
         return (0, 0)
-    missing = [max((o - 1) * s + k - i, 0) for i, o, s, k in zip(shape_in, shape_out, layer.strides, kernel)]
+    missing = [
+        max((o - 1) * s + k - i, 0)
+        for i, o, s, k in zip(shape_in, shape_out, layer.strides, kernel)
+    ]
     return tuple(m // 2 for m in missing)
 
 
@@ -89,7 +94,9 @@ def _convolution(layer, shape_in, shape_out):
 
 def _pooling(layer, shape_in, shape_out):
     size, strides, largest = layer.pool_size, layer.strides, isinstance(layer, layers.MaxPooling2D)
-    if not largest and any((o - 1) * s + k > i for i, o, s, k in zip(shape_in, shape_out, strides, size)):
+    if not largest and any(
+        (o - 1) * s + k > i for i, o, s, k in zip(shape_in, shape_out, strides, size)
+    ):
         return None  # the mean at the border is over fewer values
     pool = ops.max_pool if largest else ops.average_pool
     before = _padding(layer, size, shape_in, shape_out)
@@ -102,7 +109,9 @@ WINDOWED = {
     layers.DepthwiseConv2D: _convolution,
     layers.MaxPooling2D: _pooling,
     layers.AveragePooling2D: _pooling,
-    layers.ZeroPadding2D: lambda layer, *_: Rule(lambda x: x, before=tuple(first for first, _ in layer.padding)),
+    layers.ZeroPadding2D: lambda layer, *_: Rule(
+        lambda x: x, before=tuple(first for first, _ in layer.padding)
+    ),
 }
 # Value by value, so alike on a window and on the map; several inputs are read at the same places.
 POINTWISE = (
@@ -113,7 +122,11 @@ POINTWISE = (
 
 def _rule(node, shapes_in, shape_out):
     """How windows of a layer's output are computed; None if they cannot be."""
-    layer, shapes, activation = node.operation, (*shapes_in, shape_out), getattr(node.operation, "activation", None)
+    layer, shapes, activation = (
+        node.operation,
+        (*shapes_in, shape_out),
+        getattr(node.operation, "activation", None),
+    )
     if (
         any(len(s) != 3 for s in shapes)
         or getattr(layer, "data_format", "channels_last") != "channels_last"
@@ -128,7 +141,10 @@ def _rule(node, shapes_in, shape_out):
 
 def _whole(node):
     """The layer as it is."""
-    return Rule(lambda *x: _call(node, x), int(np.prod(getattr(node.operation, "kernel", np.zeros(0)).shape)))
+    return Rule(
+        lambda *x: _call(node, x),
+        int(np.prod(getattr(node.operation, "kernel", np.zeros(0)).shape)),
+    )
 
 
 def _call(node, tensors):
@@ -180,11 +196,19 @@ def _network(model, shape):
             number[id(tensor)] = len(nodes)
 
     visit(model.outputs[0])
-    if not (nodes and len(nodes[-1].input_tensors) == 1 and all(len(n.outputs) == 1 and n.input_tensors for n in nodes)):
+    if not (
+        nodes
+        and len(nodes[-1].input_tensors) == 1
+        and all(len(n.outputs) == 1 and n.input_tensors for n in nodes)
+    ):
         return None
     sources = [[number[id(t)] for t in node.input_tensors] for node in nodes]
     last = len(nodes) - 1
-    while last and sources[last - 1] == [last - 1] and len(nodes[last - 1].input_tensors[0].shape) == 2:
+    while (
+        last
+        and sources[last - 1] == [last - 1]
+        and len(nodes[last - 1].input_tensors[0].shape) == 2
+    ):
         last -= 1
     nodes, dense, sources = nodes[:last], nodes[last:], sources[: last + 1]
 
@@ -206,9 +230,14 @@ def _network(model, shape):
             x = _call(node, [x])
         return graph._head(x)
 
-    rules = [_rule(node, [shapes[s] for s in taken], own) for node, taken, own in zip(nodes, sources, shapes[1:])] + [None]
+    rules = [
+        _rule(node, [shapes[s] for s in taken], own)
+        for node, taken, own in zip(nodes, sources, shapes[1:])
+    ] + [None]
     weights = [(rule or _whole(node)).work for node, rule in zip(nodes, rules)]
-    works = [MOVING * int(np.prod(s)) + w * int(np.prod(s[:-1])) for w, s in zip(weights, shapes[1:])]
+    works = [
+        MOVING * int(np.prod(s)) + w * int(np.prod(s[:-1])) for w, s in zip(weights, shapes[1:])
+    ]
     works += [sum(_whole(node).work for node in dense)]
     setup = GROUP * (sum(weights) + sum(int(np.prod(s)) for s in shapes))
     return Network(nodes, sources, shapes, rules, works, setup, clean, head)
@@ -223,9 +252,13 @@ def _groups(network, rows, columns, size, most):
 
     def works(starts, place):
         each, number = np.unique(starts, return_inverse=True)
-        return np.array([_plan(network, *np.reshape(place(start), (2, 1)), size).work for start in each])[number]
+        return np.array(
+            [_plan(network, *np.reshape(place(start), (2, 1)), size).work for start in each]
+        )[number]
 
-    factors = np.stack([works(rows, lambda r: (r, middle[1])), works(columns, lambda c: (middle[0], c))], -1)
+    factors = np.stack(
+        [works(rows, lambda r: (r, middle[1])), works(columns, lambda c: (middle[0], c))], -1
+    )
     factors /= np.sqrt(factors.max()) or 1
 
     def cost(count, largest):
@@ -236,11 +269,15 @@ def _groups(network, rows, columns, size, most):
         parts, least = None, cost(n, factors[members].max(0).prod())
         for axis in range(2) if n > 1 else ():
             order = members[factors[members, axis].argsort(kind="stable")]
-            first, last = (np.maximum.accumulate(factors[o]).prod(1)[:-1] for o in (order, order[::-1]))
+            first, last = (
+                np.maximum.accumulate(factors[o]).prod(1)[:-1] for o in (order, order[::-1])
+            )
             costs = cost(np.arange(1, n), first) + cost(np.arange(n - 1, 0, -1), last[::-1])
             if costs.min() < least:
                 parts, least = np.split(order, [costs.argmin() + 1]), costs.min()
-        return split(parts[0]) + split(parts[1]) if parts else np.array_split(members, -(-n // most))
+        return (
+            split(parts[0]) + split(parts[1]) if parts else np.array_split(members, -(-n // most))
+        )
 
     return split(np.arange(len(rows)))
 
@@ -250,26 +287,43 @@ def _plan(network, rows, columns, size):
     shapes = network.shapes
     picture = tuple(map(Span, (rows, columns), size, shapes[0]))
     spans, whole, reads, work = [picture], [], [(0, 0, picture, [Span(rows, 0, 0)] * 2)], 0
-    for k, (taken, rule, shape) in enumerate(zip(network.sources, network.rules, [*shapes[1:], None]), 1):
+    for k, (taken, rule, shape) in enumerate(
+        zip(network.sources, network.rules, [*shapes[1:], None]), 1
+    ):
         found, share = None, 1.0
         if rule and all(spans[s] for s in taken):
-            each = [map(grown, spans[s], rule.kernel, rule.stride, rule.before, shape) for s in taken]
+            each = [
+                map(grown, spans[s], rule.kernel, rule.stride, rule.before, shape) for s in taken
+            ]
             found = tuple(map(hull, zip(*each)))
             share = found[0].size * found[1].size / (shape[0] * shape[1])
         if share > NEARLY_ALL:
             found, share = None, 1.0
-            seen = {s: [Span(0 * rows, extent, extent) for extent in shapes[s][:2]] for s in taken if spans[s]}
+            seen = {
+                s: [Span(0 * rows, extent, extent) for extent in shapes[s][:2]]
+                for s in taken
+                if spans[s]
+            }
         else:
             axes = zip(found, rule.kernel, rule.stride, rule.before)
             sees = [Span(f.start * t - p, (f.size - 1) * t + k, None) for f, k, t, p in axes]
-            seen = {s: sees for s in taken if any((a.start != b.start).any() or a.size != b.size for a, b in zip(sees, spans[s]))}
+            seen = {
+                s: sees
+                for s in taken
+                if any(
+                    (a.start != b.start).any() or a.size != b.size for a, b in zip(sees, spans[s])
+                )
+            }
         spans.append(found)
         whole.append(found is None)
         reads += [(k, s, what, spans[s]) for s, what in seen.items()]
         moved = sum(what[0].size * what[1].size * shapes[s][-1] for s, what in seen.items())
         work += network.works[k - 1] * share + MOVING * moved
     starts, sizes = (
-        [np.array([[getattr(axis, name) for axis in axes] for axes in spans], "int32") for spans in list(zip(*reads))[2:]]
+        [
+            np.array([[getattr(axis, name) for axis in axes] for axes in spans], "int32")
+            for spans in list(zip(*reads))[2:]
+        ]
         for name in ("start", "size")
     )
     (first, corner), (extent, size) = (s.transpose(2, 0, 1) for s in starts), sizes
@@ -286,7 +340,9 @@ def _places(shapes, first, extent, corner, size):
     that does not exist is far below zero: so the place is the larger of the two sums, or 0.
     """
     lengths = np.array([s[:2] for s in shapes], "int32")
-    steps, inner_steps = (tf.stack([x[:, 1], tf.ones_like(x[:, 1])], 1)[..., None] for x in (lengths, size))
+    steps, inner_steps = (
+        tf.stack([x[:, 1], tf.ones_like(x[:, 1])], 1)[..., None] for x in (lengths, size)
+    )
     windows = 1 + lengths.prod(1) + tf.range(tf.shape(first)[0])[:, None] * tf.reduce_prod(size, 1)
     at = first[..., None] + tf.range(tf.reduce_max(extent))  # (n, reads, 2, longest)
     inner = at - corner[..., None]
@@ -295,7 +351,9 @@ def _places(shapes, first, extent, corner, size):
     rows = tf.stack([1 + in_map[:, :, 0], windows[..., None] + in_window[:, :, 0]])[..., None]
     columns = tf.stack([in_map[:, :, 1], in_window[:, :, 1]])[..., None, :]
     for j in range(len(shapes)):
-        yield tf.maximum(tf.reduce_max(rows[:, :, j, : extent[j, 0]] + columns[:, :, j, :, : extent[j, 1]], 0), 0)
+        yield tf.maximum(
+            tf.reduce_max(rows[:, :, j, : extent[j, 0]] + columns[:, :, j, :, : extent[j, 1]], 0), 0
+        )
 
 
 def _run(network, whole, reads, clean, fill, *where):
@@ -306,7 +364,10 @@ def _run(network, whole, reads, clean, fill, *where):
         if (k, s) not in places:
             return window
         channels = clean.shape[-1]
-        table = [tf.fill((1, channels), outside), *(tf.reshape(t, (-1, channels)) for t in (clean, window))]
+        table = [
+            tf.fill((1, channels), outside),
+            *(tf.reshape(t, (-1, channels)) for t in (clean, window)),
+        ]
         return tf.gather(tf.concat(table, 0), places[k, s])
 
     maps = [read(0, 0, fill, fill[:0], 0.0)]
@@ -339,13 +400,21 @@ def follow(model, shape, rows, columns, size, batch_size):
 
     key = shape, size, batch_size, rows.tobytes(), columns.tobytes()
     groups, plans, batches = graph.kept(model, shape, key, prepare)
-    if sum(plan.work * len(group) for group, plan in zip(groups, plans)) > WORTH * len(rows) * sum(network.works):
+    if sum(plan.work * len(group) for group, plan in zip(groups, plans)) > WORTH * len(rows) * sum(
+        network.works
+    ):
         return None
 
     def trace(whole, reads, *where):
         given = [[*map(tf.TensorSpec, network.shapes)], tf.TensorSpec(shape)]
-        given += [tf.TensorSpec((None, *a.shape[1:]) if a.ndim == 3 else a.shape, tf.int32) for a in where]
-        run = tf.function(lambda *given: _run(network, whole, reads, *given), input_signature=given, autograph=False)
+        given += [
+            tf.TensorSpec((None, *a.shape[1:]) if a.ndim == 3 else a.shape, tf.int32) for a in where
+        ]
+        run = tf.function(
+            lambda *given: _run(network, whole, reads, *given),
+            input_signature=given,
+            autograph=False,
+        )
         run.get_concrete_function()
         return run
 
@@ -353,14 +422,19 @@ def follow(model, shape, rows, columns, size, batch_size):
         maps, fill = network.clean(tf.constant(picture[None])), tf.constant(fill)
 
         def passes(plan):
-            compiled = graph.kept(model, shape, (shape, plan.whole, plan.reads), lambda: trace(*plan[:-1]))
+            compiled = graph.kept(
+                model, shape, (shape, plan.whole, plan.reads), lambda: trace(*plan[:-1])
+            )
             return compiled(maps, fill, *map(tf.constant, plan[2:-1]))
 
         pool = ThreadPoolExecutor(3)  # one reads while others compute
         try:
             found = chain([maps[-1][None]], pool.map(passes, plans))
             for count in (1, *map(len, batches)):
-                yield [t.numpy() for t in network.head(tf.concat([next(found) for _ in range(count)], 0))]
+                yield [
+                    t.numpy()
+                    for t in network.head(tf.concat([next(found) for _ in range(count)], 0))
+                ]
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -14,7 +14,15 @@ from . import data
 
 POCKET = ("pocket", "colleague")
 # What the lessons ask an ImageNet network for, and how it calls that; known without Keras's label file.
-IMAGENET = {8: "hen", 97: "drake", 208: "Labrador_retriever", 281: "tabby", 341: "hog", 345: "ox", 348: "ram"}
+IMAGENET = {
+    8: "hen",
+    97: "drake",
+    208: "Labrador_retriever",
+    281: "tabby",
+    341: "hog",
+    345: "ox",
+    348: "ram",
+}
 ALSO = {"duck": "drake", "pig": "hog", "cow": "ox", "sheep": "ram"}
 
 
@@ -61,7 +69,11 @@ class Net:
             If the pictures are not uint8 RGB of the network's size with a batch axis.
         """
         pictures = np.asarray(pictures)
-        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[1:] != (*self.size, 3):
+        if (
+            pictures.dtype != np.uint8
+            or pictures.ndim != 4
+            or pictures.shape[1:] != (*self.size, 3)
+        ):
             raise ValueError(
                 f"preprocess takes uint8 pictures of shape (N, {self.size[0]}, {self.size[1]}, 3), not {pictures.dtype} of shape "
                 f"{pictures.shape}: make them so with photos.fit(picture, {self.size[0]}) or barnyard.load(size={self.size[0]}), "
@@ -102,7 +114,9 @@ class Net:
             or difflib.get_close_matches(name, self.labels, 5, 0.4)
             or list(self.labels[:7])
         )
-        raise ValueError(f"{self.name} has no single class called {name!r}: did you mean {_choices(near)}?")
+        raise ValueError(
+            f"{self.name} has no single class called {name!r}: did you mean {_choices(near)}?"
+        )
 
 
 def load(name=None, *, weights="default"):
@@ -180,12 +194,18 @@ def vgg(size, widths, dense, classes, *, activation="softmax"):
     x = inputs = keras.Input((size, size, 3), name="input")
     for block, (width, depth) in enumerate(zip(widths, (2, 2, 3, 3, 3)), 1):
         for k in range(1, depth + 1):
-            x = keras.layers.Conv2D(width, 3, padding="same", activation="relu", name=f"block{block}_conv{k}")(x)
+            x = keras.layers.Conv2D(
+                width, 3, padding="same", activation="relu", name=f"block{block}_conv{k}"
+            )(x)
         x = keras.layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     for k in (1, 2):
         x = keras.layers.Dense(dense, activation="relu", name=f"fc{k}")(x)
-    return keras.Model(inputs, keras.layers.Dense(classes, activation=activation, name="predictions")(x), name="vgg")
+    return keras.Model(
+        inputs,
+        keras.layers.Dense(classes, activation=activation, name="predictions")(x),
+        name="vgg",
+    )
 
 
 def pocket_vgg(*, activation="softmax"):
@@ -224,8 +244,13 @@ def _application(name, *, fetch):
         return np.array(module.preprocess_input(np.full((1, 1, 1, 3), colour, "float32")))[0, 0, 0]
 
     low = measure((0, 0, 0))
-    order = [int(np.argmax([measure(255 * np.eye(3)[c])[k] - low[k] for c in range(3)])) for k in range(3)]
-    return _net(name, model, _imagenet_labels(fetch), low, (measure((255, 255, 255)) - low) / 255, order)
+    order = [
+        int(np.argmax([measure(255 * np.eye(3)[c])[k] - low[k] for c in range(3)]))
+        for k in range(3)
+    ]
+    return _net(
+        name, model, _imagenet_labels(fetch), low, (measure((255, 255, 255)) - low) / 255, order
+    )
 
 
 def _net(name, model, labels, low, level, order):
@@ -233,7 +258,9 @@ def _net(name, model, labels, low, level, order):
     below = _below(last)
     while isinstance(below, keras.layers.Dropout | keras.layers.Reshape):
         below = _below(below)
-    return Net(name, model, labels, model.input_shape[1:3], _stages(model), below.name, low, level, order)
+    return Net(
+        name, model, labels, model.input_shape[1:3], _stages(model), below.name, low, level, order
+    )
 
 
 def _below(layer):
@@ -288,7 +315,9 @@ def _imagenet_labels(fetch):
     home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
     if fetch or (home / "models/imagenet_class_index.json").is_file():
         with contextlib.suppress(Exception):  # no network: numbers will do
-            falling = keras.applications.imagenet_utils.decode_predictions(-np.arange(1000.0)[None], top=1000)[0]
+            falling = keras.applications.imagenet_utils.decode_predictions(
+                -np.arange(1000.0)[None], top=1000
+            )[0]
             return tuple(label for _, label, _ in falling)
     return tuple(IMAGENET.get(i, f"class {i}") for i in range(1000))
 

@@ -93,7 +93,8 @@ def occlusion(
         )
     if any(t > p for t, p in zip(stride, patch)):
         warnings.warn(
-            f"Strides of {stride} leave holes between patches of {patch}: take at most the patch.", stacklevel=2
+            f"Strides of {stride} leave holes between patches of {patch}: take at most the patch.",
+            stacklevel=2,
         )
     starts = [np.array([*range(0, s - p, t), s - p]) for s, p, t in zip(shape, patch, stride)]
     rows, columns = (corner.ravel() for corner in np.meshgrid(*starts, indexing="ij"))
@@ -106,7 +107,9 @@ def occlusion(
         for i, pair in enumerate(zip(images, covers)):
             said = run(*pair)
             whole = next(said)
-            wanted = target if callable(target) else graph.classes(np.repeat(whole[0], n, 0), target)[i]
+            wanted = (
+                target if callable(target) else graph.classes(np.repeat(whole[0], n, 0), target)[i]
+            )
             clean[i] = graph.score(*whole, wanted, score)[0]
             for group, found in zip(groups, said):
                 scores[i, group] = graph.score(*found, wanted, score)
@@ -116,7 +119,12 @@ def occlusion(
         pass
     boxes = np.stack([rows, columns, rows + patch[0], columns + patch[1]], -1)
     grid = len(starts[0]), len(starts[1])
-    return Occlusion(scores.reshape(n, *grid), clean, boxes.reshape(*grid, 4), "incremental" if followed else "full")
+    return Occlusion(
+        scores.reshape(n, *grid),
+        clean,
+        boxes.reshape(*grid, 4),
+        "incremental" if followed else "full",
+    )
 
 
 def _pair(value, name):
@@ -139,7 +147,9 @@ def _full(model, rows, columns, patch, batch_size):
             corners = list(zip(rows[group], columns[group]))
             covered = np.repeat(image[None], len(corners), 0)
             for picture, (r, c) in zip(covered, corners):
-                picture[r : r + patch[0], c : c + patch[1]] = cover[r : r + patch[0], c : c + patch[1]]
+                picture[r : r + patch[0], c : c + patch[1]] = cover[
+                    r : r + patch[0], c : c + patch[1]
+                ]
             yield graph.forward(model, covered, batch_size=batch_size)
 
     return groups, run

@@ -56,13 +56,19 @@ def receptive_field(model, layer, input_size):
     Araujo, Norris, Sim 2019, Computing receptive fields of convolutional neural networks, Distill (eqs. 2 and 3).
     """
     height, width = np.broadcast_to(input_size, 2)
-    shape = int(height), int(width), getattr(model, "input_shape", (3,))[-1]  # a subclassed model does not tell: RGB
+    shape = (
+        int(height),
+        int(width),
+        getattr(model, "input_shape", (3,))[-1],
+    )  # a subclassed model does not tell: RGB
     graph.check_images(model, np.zeros((1, *shape), "float32"))
     trace = graph._trace(model, shape, layer=layer).run
     name = getattr(layer, "name", layer)
     field = _Walk(trace.inputs[0], name).seen(trace.outputs[0])
     if field is None or len(trace.outputs[0].shape) != 4:
-        raise ValueError(f"The units of {name!r} have no place in the picture: choose a layer that gives feature maps.")
+        raise ValueError(
+            f"The units of {name!r} have no place in the picture: choose a layer that gives feature maps."
+        )
     return ReceptiveField(*field)
 
 
@@ -86,16 +92,31 @@ class _Walk:
         return self.known[tensor.ref()]
 
     def through(self, op):
-        fields = [f for f in map(self.seen, (t for t in op.inputs if t.dtype.is_floating)) if f is not None]
+        fields = [
+            f
+            for f in map(self.seen, (t for t in op.inputs if t.dtype.is_floating))
+            if f is not None
+        ]
         if not fields:
             return None
         if op.type in WINDOWED:
             kernel, stride, before = _window(op)
         elif op.type in ("Pad", "PadV2", "MirrorPad"):
-            kernel, stride, before = (1, 1), (1, 1), tf.get_static_value(op.inputs[1])[1:3, 0].tolist()
-        elif op.type in ("SpaceToBatchND", "BatchToSpaceND"):  # pads before a dilated convolution, crops after it
+            kernel, stride, before = (
+                (1, 1),
+                (1, 1),
+                tf.get_static_value(op.inputs[1])[1:3, 0].tolist(),
+            )
+        elif op.type in (
+            "SpaceToBatchND",
+            "BatchToSpaceND",
+        ):  # pads before a dilated convolution, crops after it
             sign = 1 if op.type == "SpaceToBatchND" else -1
-            kernel, stride, before = (1, 1), (1, 1), (sign * tf.get_static_value(op.inputs[2])[:, 0]).tolist()
+            kernel, stride, before = (
+                (1, 1),
+                (1, 1),
+                (sign * tf.get_static_value(op.inputs[2])[:, 0]).tolist(),
+            )
         elif op.type in POINTWISE:
             return _joined(fields, self.name)
         else:
@@ -123,19 +144,25 @@ def _window(op):
     if op.get_attr("padding") == b"SAME":
         sides = zip(op.inputs[0].shape[1:3], op.outputs[0].shape[1:3], stride, kernel)
         return kernel, stride, [max((o - 1) * s + k - i, 0) // 2 for i, o, s, k in sides]
-    explicit = op.get_attr("explicit_paddings") if op.get_attr("padding") == b"EXPLICIT" else [0] * 8
+    explicit = (
+        op.get_attr("explicit_paddings") if op.get_attr("padding") == b"EXPLICIT" else [0] * 8
+    )
     return kernel, stride, [explicit[2], explicit[4]]
 
 
 def _joined(fields, name):
     """What is seen along any of several paths."""
     if len({stride for _, stride, _ in fields}) > 1:
-        raise ValueError(f"Paths of different strides meet before {name!r}: its units have no single window.")
+        raise ValueError(
+            f"Paths of different strides meet before {name!r}: its units have no single window."
+        )
     starts = [offset for _, _, offset in fields]
     ends = [[o + s for o, s in zip(offset, size)] for size, _, offset in fields]
     start, end = np.min(starts, 0), np.max(ends, 0)
     if any(np.max([o[a] for o in starts]) > np.min([e[a] for e in ends]) for a in (0, 1)):
-        raise ValueError(f"Paths that see separate windows meet before {name!r}: its units have no single window.")
+        raise ValueError(
+            f"Paths that see separate windows meet before {name!r}: its units have no single window."
+        )
     return tuple((end - start).tolist()), fields[0][1], tuple(start.tolist())
 
 
@@ -206,11 +233,19 @@ def top_patches(model, data, layer, *, channels, k=9, per_image=1, batch_size=32
         (maps,) = graph.forward(model, batch, layer, batch_size=batch_size)
         if best is None:
             count = maps.shape[-1]
-            if not np.issubdtype(channels.dtype, np.integer) or channels.min() < 0 or channels.max() >= count:
-                raise ValueError(f"channels are numbers from 0 to {count - 1}, not {channels.tolist()}.")
+            if (
+                not np.issubdtype(channels.dtype, np.integer)
+                or channels.min() < 0
+                or channels.max() >= count
+            ):
+                raise ValueError(
+                    f"channels are numbers from 0 to {count - 1}, not {channels.tolist()}."
+                )
             field = _field(model, layer, maps, batch.shape[1:3])
         columns = maps.shape[2] if maps.ndim == 4 else 1
-        flat = maps.reshape(len(maps), -1, maps.shape[-1])[..., channels].transpose(2, 0, 1)  # channel, picture, place
+        flat = maps.reshape(len(maps), -1, maps.shape[-1])[..., channels].transpose(
+            2, 0, 1
+        )  # channel, picture, place
         found = []
         for _ in range(min(per_image, flat.shape[2])):
             place = flat.argmax(2)  # the first of equal ones
@@ -218,7 +253,9 @@ def top_patches(model, data, layer, *, channels, k=9, per_image=1, batch_size=32
             np.put_along_axis(flat, place[..., None], -np.inf, 2)
             image = np.broadcast_to(seen + np.arange(len(maps)), place.shape)
             position = np.stack([place // columns, place % columns], -1)
-            found.append(Patches(value, image, position, field.box(*np.moveaxis(position, -1, 0)), 0))
+            found.append(
+                Patches(value, image, position, field.box(*np.moveaxis(position, -1, 0)), 0)
+            )
         best = _best([best, *found] if best else found, k)
         seen += len(maps)
     if best.value.shape[1] < k:
@@ -273,7 +310,9 @@ def crop(pictures, found, *, fill=127):
     patches = np.full((*found.image.shape, *size, *pictures.shape[3:]), fill, pictures.dtype)
     for at in np.ndindex(found.image.shape):
         top, left, bottom, right = found.box[at]
-        inside = pictures[found.image[at], max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)]
+        inside = pictures[
+            found.image[at], max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)
+        ]
         row, column = max(-top, 0), max(-left, 0)
         patches[at][row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     return patches
@@ -282,7 +321,9 @@ def crop(pictures, found, *, fill=127):
 def _field(model, layer, maps, size):
     if maps.ndim == 4:
         return receptive_field(model, layer, size)
-    return ReceptiveField(tuple(size), (0, 0), (0, 0))  # a unit of a dense layer sees the whole picture
+    return ReceptiveField(
+        tuple(size), (0, 0), (0, 0)
+    )  # a unit of a dense layer sees the whole picture
 
 
 def _best(parts, k):

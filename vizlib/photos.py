@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-SHIPPED = {"astronaut": "skimage", "cat": "skimage", "coffee": "skimage", "china": "sklearn", "flower": "sklearn"}
+SHIPPED = {
+    "astronaut": "skimage",
+    "cat": "skimage",
+    "coffee": "skimage",
+    "china": "sklearn",
+    "flower": "sklearn",
+}
 # One picture per class, github.com/EliSchwartz/imagenet-sample-images; the last is the one of the Grad-CAM paper.
-SAMPLES = (
-    "https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/bc69043e2862758a1906c6a24a792bb28c6bb2ff"
-)
+SAMPLES = "https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/bc69043e2862758a1906c6a24a792bb28c6bb2ff"
 FETCHED = {
     "hen": (
         f"{SAMPLES}/n01514859_hen.JPEG",
@@ -108,7 +112,9 @@ def load(name):
     if Path(name).is_file():
         return _read(Path(name))
     near = difflib.get_close_matches(str(name), names(), 4, 0.4) or names()
-    raise ValueError(f"There is no photograph and no file {str(name)!r}: did you mean {', '.join(map(repr, near))}?")
+    raise ValueError(
+        f"There is no photograph and no file {str(name)!r}: did you mean {', '.join(map(repr, near))}?"
+    )
 
 
 def fit(picture, size):
@@ -134,7 +140,9 @@ def fit(picture, size):
             f"fit takes one uint8 picture of shape (H, W, 3), not {picture.dtype} of shape {picture.shape}."
         )
     height, width = (size, size) if np.isscalar(size) else size
-    return np.array(ImageOps.fit(Image.fromarray(picture), (width, height), Image.Resampling.LANCZOS))
+    return np.array(
+        ImageOps.fit(Image.fromarray(picture), (width, height), Image.Resampling.LANCZOS)
+    )
 
 
 def _fetch(name):
@@ -165,4 +173,6 @@ def _read(path):
         with Image.open(path) as picture:
             return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
     except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path.name!r} is not a picture that can be read: give a JPEG or PNG file.") from error
+        raise ValueError(
+            f"{path.name!r} is not a picture that can be read: give a JPEG or PNG file."
+        ) from error

@@ -7,7 +7,9 @@ import numpy as np
 from . import graph
 
 
-def gradient(model, images, target=None, *, relu="plain", layer=None, unit=None, score="logit", batch_size=32):
+def gradient(
+    model, images, target=None, *, relu="plain", layer=None, unit=None, score="logit", batch_size=32
+):
     """The gradient of a class score, or of one unit's activation, with respect to the pixels.
 
     Parameters
@@ -37,7 +39,9 @@ def gradient(model, images, target=None, *, relu="plain", layer=None, unit=None,
     ----------
     Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 3.
     """
-    return graph.backward(model, images, target, relu=relu, layer=layer, unit=unit, score=score, batch_size=batch_size)[0]
+    return graph.backward(
+        model, images, target, relu=relu, layer=layer, unit=unit, score=score, batch_size=batch_size
+    )[0]
 
 
 def saliency(model, images, target=None, *, layer=None, unit=None, score="logit", batch_size=32):
@@ -57,12 +61,25 @@ def saliency(model, images, target=None, *, layer=None, unit=None, score="logit"
     ----------
     Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 3.1.
     """
-    signed = gradient(model, images, target, layer=layer, unit=unit, score=score, batch_size=batch_size)
-    return reduce(np.maximum, np.moveaxis(np.abs(signed), -1, 0))  # max(-1), at a tenth of its cost for three channels
+    signed = gradient(
+        model, images, target, layer=layer, unit=unit, score=score, batch_size=batch_size
+    )
+    return reduce(
+        np.maximum, np.moveaxis(np.abs(signed), -1, 0)
+    )  # max(-1), at a tenth of its cost for three channels
 
 
 def smoothgrad(
-    model, images, target=None, *, samples=50, noise=0.15, seed=0, score="logit", batch_size=32, progress=False
+    model,
+    images,
+    target=None,
+    *,
+    samples=50,
+    noise=0.15,
+    seed=0,
+    score="logit",
+    batch_size=32,
+    progress=False,
 ):
     """The mean gradient over noisy copies of each picture.
 
@@ -114,7 +131,15 @@ def smoothgrad(
 
 
 def integrated_gradients(
-    model, images, target=None, *, baseline=None, steps=64, score="logit", batch_size=32, progress=False
+    model,
+    images,
+    target=None,
+    *,
+    baseline=None,
+    steps=64,
+    score="logit",
+    batch_size=32,
+    progress=False,
 ):
     """What each pixel adds to the score on the straight way from a baseline to the picture.
 
@@ -153,7 +178,9 @@ def integrated_gradients(
         for picture in images:
             yield start + t * (picture - start)
 
-    return (images - start) * _mean_gradient(model, images, target, along, steps, score, batch_size, progress)
+    return (images - start) * _mean_gradient(
+        model, images, target, along, steps, score, batch_size, progress
+    )
 
 
 def residual(model, images, maps, target=None, *, baseline=None, score="logit", batch_size=32):
@@ -175,7 +202,10 @@ def residual(model, images, maps, target=None, *, baseline=None, score="logit", 
     start = graph.canvas(0 if baseline is None else baseline, images.shape[1:], "baseline")
     ends = [graph.forward(model, x, batch_size=batch_size) for x in (images, start[None])]
     target = target if callable(target) else graph.classes(ends[0][0], target)
-    first, last = (graph.score(*(np.broadcast_to(s, e.shape) for s, e in zip(said, ends[0])), target, score) for said in ends[::-1])
+    first, last = (
+        graph.score(*(np.broadcast_to(s, e.shape) for s, e in zip(said, ends[0])), target, score)
+        for said in ends[::-1]
+    )
     return np.sum(maps, (1, 2, 3)) - (last - first)
 
 
@@ -208,21 +238,40 @@ def segment(picture, saliency_map, *, low=0.3, high=0.95, rounds=5):
     import cv2
 
     picture, level = np.asarray(picture), np.asarray(saliency_map, float)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or level.shape != picture.shape[:2]:
+    if (
+        picture.dtype != np.uint8
+        or picture.ndim != 3
+        or picture.shape[2] != 3
+        or level.shape != picture.shape[:2]
+    ):
         raise ValueError(
             f"Give a uint8 picture (H, W, 3) and a map (H, W) of its size, not {picture.dtype} {picture.shape} and {level.shape}."
         )
     if not 0 <= low < high <= 1:
-        raise ValueError(f"low and high are quantiles with 0 <= low < high <= 1, not {low} and {high}.")
+        raise ValueError(
+            f"low and high are quantiles with 0 <= low < high <= 1, not {low} and {high}."
+        )
     graph.check_count(rounds, "rounds")
     if not np.isfinite(level).all():
         raise ValueError("The map holds NaN or infinite values: look where it was made.")
     bottom, top = np.quantile(level, (low, high))
-    seeds = np.where(level > top, cv2.GC_FGD, np.where(level < bottom, cv2.GC_BGD, cv2.GC_PR_BGD)).astype("uint8")
+    seeds = np.where(
+        level > top, cv2.GC_FGD, np.where(level < bottom, cv2.GC_BGD, cv2.GC_PR_BGD)
+    ).astype("uint8")
     if not (level > top).any():
-        raise ValueError("No pixel of the map lies above its quantile `high`: it is constant, or nearly; there is no object to start from.")
+        raise ValueError(
+            "No pixel of the map lies above its quantile `high`: it is constant, or nearly; there is no object to start from."
+        )
     cv2.setRNGSeed(0)  # GrabCut starts its colour models at random
-    cv2.grabCut(np.ascontiguousarray(picture), seeds, None, np.zeros((1, 65)), np.zeros((1, 65)), rounds, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(
+        np.ascontiguousarray(picture),
+        seeds,
+        None,
+        np.zeros((1, 65)),
+        np.zeros((1, 65)),
+        rounds,
+        cv2.GC_INIT_WITH_MASK,
+    )
     return (seeds == cv2.GC_FGD) | (seeds == cv2.GC_PR_FGD)
 
 

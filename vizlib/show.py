@@ -30,7 +30,9 @@ def figure(fig, *, alt):
         No alternative text, or a figure that is too wide for a page.
     """
     if not alt.strip():
-        raise ValueError("Every figure has an alternative text: figure(fig, alt='what the picture shows').")
+        raise ValueError(
+            "Every figure has an alternative text: figure(fig, alt='what the picture shows')."
+        )
     if fig.get_figwidth() > WIDEST:
         raise ValueError(
             f"A page takes figures of up to {WIDEST} inches, not {fig.get_figwidth():g}: make it narrower."
@@ -42,9 +44,16 @@ def figure(fig, *, alt):
     photographic = any(min(image.get_size()) >= 32 for axes in fig.axes for image in axes.images)
     mime = "image/jpeg" if photographic else "image/png"
     encoded = io.BytesIO()
-    picture.save(encoded, **(dict(format="JPEG", quality=85) if photographic else dict(format="PNG", optimize=True)))
+    picture.save(
+        encoded,
+        **(dict(format="JPEG", quality=85) if photographic else dict(format="PNG", optimize=True)),
+    )
     size = {"width": picture.width // 2, "height": picture.height // 2}
-    display({mime: encoded.getvalue(), "text/plain": alt}, metadata={mime: {"alt": alt, **size}}, raw=True)
+    display(
+        {mime: encoded.getvalue(), "text/plain": alt},
+        metadata={mime: {"alt": alt, **size}},
+        raw=True,
+    )
 
 
 def grid(images, *, titles=(), rows=(), columns=None, limits=None, unit="", width=9.0):
@@ -75,7 +84,9 @@ def grid(images, *, titles=(), rows=(), columns=None, limits=None, unit="", widt
     lines = -(-len(images) // columns)
     shapes = [image.shape for image in images if image is not None]
     cell = (width - 0.9 * bool(rows) - 0.8 * bool(limits)) / columns
-    height = lines * cell * max(s[0] / s[1] for s in shapes) + 0.22 * (lines if len(titles) > columns else bool(titles))
+    height = lines * cell * max(s[0] / s[1] for s in shapes) + 0.22 * (
+        lines if len(titles) > columns else bool(titles)
+    )
     has_signed = any(image is not None and image.ndim == 2 and image.min() < 0 for image in images)
     fig = Figure((width, height), dpi=DPI, layout="constrained")
     fig.get_layout_engine().set(w_pad=0.02, h_pad=0.04, wspace=0, hspace=0)
@@ -102,7 +113,13 @@ def _draw(ax, image, limits, signed):
         return None
     top = float(np.abs(image).max()) or 1.0
     low, high = limits or (-top if signed else 0.0, top)
-    return ax.imshow(image, cmap=DIVERGING if signed else SEQUENTIAL, vmin=low, vmax=high, interpolation="nearest")
+    return ax.imshow(
+        image,
+        cmap=DIVERGING if signed else SEQUENTIAL,
+        vmin=low,
+        vmax=high,
+        interpolation="nearest",
+    )
 
 
 def signed(maps, *, share=1.0):
@@ -113,8 +130,14 @@ def signed(maps, *, share=1.0):
     """
     maps = np.asarray(maps, "float32")
     size, axes = np.abs(maps), (-3, -2, -1)
-    top = size.max(axes, keepdims=True) if share == 1 else np.quantile(size, share, axis=axes, keepdims=True)
-    top = np.where(top == 0, size.max(axes, keepdims=True), top)  # a map that is almost everywhere zero
+    top = (
+        size.max(axes, keepdims=True)
+        if share == 1
+        else np.quantile(size, share, axis=axes, keepdims=True)
+    )
+    top = np.where(
+        top == 0, size.max(axes, keepdims=True), top
+    )  # a map that is almost everywhere zero
     return 0.5 + 0.5 * np.clip(maps / np.where(top == 0, 1, top), -1, 1)
 
 
@@ -138,7 +161,9 @@ def overlay(picture, heat, *, strength=0.9, limits=None):
     heat = np.asarray(heat, "float32")
     low, high = limits or (0.0, float(heat.max()) or 1.0)
     level = np.clip((heat - low) / (high - low), 0, 1)
-    level = np.asarray(Image.fromarray(level).resize(picture.shape[1::-1], Image.Resampling.BILINEAR))[..., None]
+    level = np.asarray(
+        Image.fromarray(level).resize(picture.shape[1::-1], Image.Resampling.BILINEAR)
+    )[..., None]
     colour = colormaps["inferno"](level[..., 0])[..., :3] * 255
     grey = picture.mean(-1, keepdims=True)
     cover = strength * np.sqrt(level)
@@ -173,7 +198,9 @@ def thumbnails(pictures, points, *, groups=None, grid=False, side=0.045, width=9
 
         cells = int(np.ceil(np.sqrt(len(points))))
         side = 1 / cells
-        places = (np.stack(np.meshgrid(*[np.arange(cells)] * 2, indexing="ij"), -1).reshape(-1, 2) + 0.5) * side
+        places = (
+            np.stack(np.meshgrid(*[np.arange(cells)] * 2, indexing="ij"), -1).reshape(-1, 2) + 0.5
+        ) * side
         # ranks fill the square evenly, whatever the shape of the cloud
         ranks = points.argsort(0).argsort(0) / max(len(points) - 1, 1)
         _, chosen = linear_sum_assignment(((ranks[:, None] - places[None]) ** 2).sum(-1))
@@ -188,20 +215,37 @@ def thumbnails(pictures, points, *, groups=None, grid=False, side=0.045, width=9
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.set_axis_off()
     names = list(dict.fromkeys(groups if groups is not None else ()))
-    colours = [colormaps["tab10"](names.index(group) % 10) for group in groups] if names else "tab:gray"
+    colours = (
+        [colormaps["tab10"](names.index(group) % 10) for group in groups] if names else "tab:gray"
+    )
     ax.scatter(*points.T, s=9, color=colours, linewidths=0)
     for i in shown:
         x, y = points[i]
         r = 0.46 * side
         if names:
-            ax.add_patch(plt.Rectangle((x - side / 2, y - side / 2), side, side, color=colours[i], linewidth=0))
+            ax.add_patch(
+                plt.Rectangle(
+                    (x - side / 2, y - side / 2), side, side, color=colours[i], linewidth=0
+                )
+            )
         ax.imshow(pictures[i], extent=(x - r, x + r, y - r, y + r), zorder=3, aspect="auto")
     ax.set(xlim=(0, 1), ylim=(0, 1))
     if names:
         handles = [
-            plt.Line2D([], [], marker="s", linestyle="", color=colormaps["tab10"](k % 10)) for k in range(len(names))
+            plt.Line2D([], [], marker="s", linestyle="", color=colormaps["tab10"](k % 10))
+            for k in range(len(names))
         ]
-        ax.legend(handles, names, loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(names), frameon=False, fontsize=8, columnspacing=1, handletextpad=0)
+        ax.legend(
+            handles,
+            names,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            ncols=len(names),
+            frameon=False,
+            fontsize=8,
+            columnspacing=1,
+            handletextpad=0,
+        )
         fig.set_size_inches(width, width + 0.4)
         ax.set_position((0, 0.4 / (width + 0.4), 1, width / (width + 0.4)))
     return fig
@@ -226,15 +270,27 @@ def scatter(panels, points, *, width=9.0):
     fig = Figure((width, width / len(panels) + 0.7), dpi=DPI, layout="constrained")
     named = dict(fontsize=8, frameon=False, markerscale=2, handletextpad=0)
     alike = len({tuple(dict.fromkeys(groups)) for groups in panels.values()}) == 1
-    for ax, (title, groups), xy in zip(np.atleast_1d(fig.subplots(1, len(panels))), panels.items(), points):
+    for ax, (title, groups), xy in zip(
+        np.atleast_1d(fig.subplots(1, len(panels))), panels.items(), points
+    ):
         for k, name in enumerate(dict.fromkeys(groups)):
             colour = colormaps["tab10"](k % 10)
-            ax.scatter(*xy[np.asarray(groups) == name].T, s=6, color=colour, label=name, linewidths=0)
+            ax.scatter(
+                *xy[np.asarray(groups) == name].T, s=6, color=colour, label=name, linewidths=0
+            )
         ax.set(xticks=[], yticks=[], title=title, box_aspect=1)
         if not alike:
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4, columnspacing=0.5, **named)
+            ax.legend(
+                loc="upper center", bbox_to_anchor=(0.5, 0), ncols=4, columnspacing=0.5, **named
+            )
     if alike:
-        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=8, columnspacing=1, **named)
+        fig.legend(
+            *ax.get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=8,
+            columnspacing=1,
+            **named,
+        )
     return fig
 
 
@@ -266,7 +322,12 @@ def confusions(tables, labels, *, width=9.0):
                     fontsize=8,
                     color="white" if share[i, j] > 0.5 else "black",
                 )
-        ax.set(xticks=range(len(labels)), yticks=range(len(labels)), xlabel="the network says", ylabel="it is")
+        ax.set(
+            xticks=range(len(labels)),
+            yticks=range(len(labels)),
+            xlabel="the network says",
+            ylabel="it is",
+        )
         ax.set_xticklabels(labels, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
         ax.set_yticklabels(labels, fontsize=8)
         ax.set_title(title, fontsize=10)
@@ -290,10 +351,14 @@ def grades(panels, *, width=10.0):
     """
     names = list(next(iter(panels.values()))[0])
     fig = Figure((width, 0.24 * len(names) + 0.6), dpi=DPI, layout="constrained")
-    for ax, (title, (rows, chance)) in zip(np.atleast_1d(fig.subplots(1, len(panels), sharey=True)), panels.items()):
+    for ax, (title, (rows, chance)) in zip(
+        np.atleast_1d(fig.subplots(1, len(panels), sharey=True)), panels.items()
+    ):
         places = [names.index(name) for name in rows]
         value, low, high = np.array(list(rows.values())).T
-        ax.errorbar(value, places, xerr=(value - low, high - value), fmt="o", markersize=4, linewidth=1.2)
+        ax.errorbar(
+            value, places, xerr=(value - low, high - value), fmt="o", markersize=4, linewidth=1.2
+        )
         if chance is not None:
             ax.axvline(chance, color="black", linewidth=0.6)
         ax.set_title(title, fontsize=8)

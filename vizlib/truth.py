@@ -114,7 +114,16 @@ class Curve(NamedTuple):
 
 
 def deletion(
-    model, images, maps, target=None, *, steps=25, fill="mean", score="probability", batch_size=32, progress=False
+    model,
+    images,
+    maps,
+    target=None,
+    *,
+    steps=25,
+    fill="mean",
+    score="probability",
+    batch_size=32,
+    progress=False,
 ):
     """The score of a class while a picture's pixels go, those first that a map calls important: a good map's area is small.
 
@@ -155,11 +164,22 @@ def deletion(
     ----------
     Petsiuk, Das, Saenko 2018 (arXiv 1806.07421), "causal metrics".
     """
-    return _curve(model, images, maps, target, steps, fill, score, batch_size, progress, coming=False)
+    return _curve(
+        model, images, maps, target, steps, fill, score, batch_size, progress, coming=False
+    )
 
 
 def insertion(
-    model, images, maps, target=None, *, steps=25, fill="blur", score="probability", batch_size=32, progress=False
+    model,
+    images,
+    maps,
+    target=None,
+    *,
+    steps=25,
+    fill="blur",
+    score="probability",
+    batch_size=32,
+    progress=False,
 ):
     """The score of a class while the pixels of a picture come, those first that a map calls important: a good map's area is large.
 
@@ -183,7 +203,9 @@ def insertion(
     ----------
     Petsiuk, Das, Saenko 2018 (arXiv 1806.07421), "causal metrics".
     """
-    return _curve(model, images, maps, target, steps, fill, score, batch_size, progress, coming=True)
+    return _curve(
+        model, images, maps, target, steps, fill, score, batch_size, progress, coming=True
+    )
 
 
 def _curve(model, images, maps, target, steps, fill, score, batch_size, progress, *, coming):
@@ -192,7 +214,12 @@ def _curve(model, images, maps, target, steps, fill, score, batch_size, progress
         graph.check_count(value, name)
     maps = np.abs(maps).max(-1) if maps.ndim == 4 else maps
     height, width = images.shape[1:3]
-    if maps.ndim != 3 or len(maps) != len(images) or maps.shape[1] > height or maps.shape[2] > width:
+    if (
+        maps.ndim != 3
+        or len(maps) != len(images)
+        or maps.shape[1] > height
+        or maps.shape[2] > width
+    ):
         raise ValueError(
             f"Give maps (N, h, w) or (N, h, w, C), one for each of the {len(images)} pictures and no larger than {height} x {width}, "
             f"not {maps.shape}."
@@ -204,12 +231,18 @@ def _curve(model, images, maps, target, steps, fill, score, batch_size, progress
     counts = np.rint(np.linspace(0, height * width, steps + 1)).astype(int)
     parts = np.split(counts, range(batch_size, steps + 1, batch_size))
     scores = []
-    for i, count in graph.bar(((i, part) for i in range(len(images)) for part in parts), progress, len(images) * len(parts)):
+    for i, count in graph.bar(
+        ((i, part) for i in range(len(images)) for part in parts),
+        progress,
+        len(images) * len(parts),
+    ):
         turn = np.empty(height * width, int)
         turn[np.argsort(-maps[i].ravel(), kind="stable")] = np.arange(height * width)
         changed = turn.reshape(height, width, 1) < count[:, None, None, None]
         cover = graph.cover(images[i], fill, [height / 10, width / 10])
-        said = graph.forward(model, np.where(changed == coming, images[i], cover), batch_size=batch_size)
+        said = graph.forward(
+            model, np.where(changed == coming, images[i], cover), batch_size=batch_size
+        )
         scores.append(graph.score(*said, target if callable(target) else target[i], score))
     return Curve(np.concatenate(scores).reshape(len(images), -1), counts / (height * width))
 
@@ -262,11 +295,17 @@ def randomization(method, model, images, *, cascading=True, seed=0, progress=Fal
     ----------
     Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim 2018 (arXiv 1810.03292), section 3.
     """
-    layers = [layer for layer in inner_layers(model) if layer.weights and not inner_layers(layer)][::-1]
+    layers = [layer for layer in inner_layers(model) if layer.weights and not inner_layers(layer)][
+        ::-1
+    ]
     if not layers:
         raise ValueError(f"{model.name!r} has no weights that could be made new.")
-    if stray := {w.path for w in model.weights} - {w.path for layer in layers for w in layer.weights}:
-        raise ValueError(f"These weights would stay as they are: {', '.join(sorted(stray))}. Give them a layer of their own.")
+    if stray := {w.path for w in model.weights} - {
+        w.path for layer in layers for w in layer.weights
+    }:
+        raise ValueError(
+            f"These weights would stay as they are: {', '.join(sorted(stray))}. Give them a layer of their own."
+        )
     rng = np.random.default_rng(seed)
     original, trained, maps = method(model, images), model.get_weights(), []
     try:
@@ -285,12 +324,20 @@ def _untrained(layer, rng):
     try:
         config = layer.get_config()
         for value in config.values():
-            if isinstance(value, dict) and isinstance(value.get("config"), dict) and "seed" in value["config"]:
-                value["config"]["seed"] = int(rng.integers(2**31))  # an initializer; without a seed it would draw from a global one
+            if (
+                isinstance(value, dict)
+                and isinstance(value.get("config"), dict)
+                and "seed" in value["config"]
+            ):
+                value["config"]["seed"] = int(
+                    rng.integers(2**31)
+                )  # an initializer; without a seed it would draw from a global one
         new = type(layer).from_config(config)
         new.build_from_config(layer.get_build_config())
     except (TypeError, NotImplementedError) as error:
-        raise ValueError(f"Layer {layer.name!r} cannot be made new: give its class a get_config that says how it was made.") from error
+        raise ValueError(
+            f"Layer {layer.name!r} cannot be made new: give its class a get_config that says how it was made."
+        ) from error
     return new.get_weights()
 
 
@@ -342,7 +389,9 @@ def similarity(maps, others):
     """
     maps, others = _pair(maps, others)
     if min(maps.min(), others.min()) < 0:
-        raise ValueError("Similarity is for maps without negative values: give np.abs(maps), or their positive part.")
+        raise ValueError(
+            "Similarity is for maps without negative values: give np.abs(maps), or their positive part."
+        )
     with np.errstate(invalid="ignore", divide="ignore"):
         a, b = (m / m.max((1, 2), keepdims=True) for m in (maps, others))
     return np.array([structural_similarity(x, y, data_range=1) for x, y in zip(a, b)])
@@ -351,5 +400,7 @@ def similarity(maps, others):
 def _pair(maps, others):
     """Two arrays of maps, (N, h, w)."""
     if np.shape(maps) != np.shape(others) or np.ndim(maps) not in (3, 4):
-        raise ValueError(f"Give two arrays of maps of one shape, (N, h, w) or (N, h, w, C), not {np.shape(maps)} and {np.shape(others)}.")
+        raise ValueError(
+            f"Give two arrays of maps of one shape, (N, h, w) or (N, h, w, C), not {np.shape(maps)} and {np.shape(others)}."
+        )
     return (np.abs(m).max(-1) if np.ndim(m) == 4 else np.asarray(m, float) for m in (maps, others))

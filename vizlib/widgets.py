@@ -26,7 +26,13 @@ def show(box, *, says):
     says : str
         One sentence, for instance "Explorer: layer and channel. Run this cell to use it."
     """
-    display({"text/plain": says, VIEW: {"version_major": 2, "version_minor": 0, "model_id": box.model_id}}, raw=True)
+    display(
+        {
+            "text/plain": says,
+            VIEW: {"version_major": 2, "version_minor": 0, "model_id": box.model_id},
+        },
+        raw=True,
+    )
 
 
 def feature_map(net, picture, layer, channel, *, side=288):
@@ -69,7 +75,9 @@ def feature_maps(net, pictures):
     widths = {name: net.model.get_layer(name).output.shape[-1] for name in map_layers(net.model)}
     picture = controls.Dropdown(options=list(pictures), description="picture")
     layer = controls.Dropdown(options=list(widths), description="layer")
-    channel = controls.IntSlider(0, 0, widths[layer.value] - 1, description="channel", continuous_update=False)
+    channel = controls.IntSlider(
+        0, 0, widths[layer.value] - 1, description="channel", continuous_update=False
+    )
     image, caption = controls.Image(format="png"), controls.Label()
 
     def redraw(change=None):
@@ -124,14 +132,22 @@ def occlusions(net, pictures, *, patch=48):
     ipywidgets.Widget
     """
     height, width = net.size
-    clean = {name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()}
+    clean = {
+        name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()
+    }
     top = np.argsort(-max(clean.values(), key=lambda p: p.max()))[:7]
     known = sorted({*top, *(p.argmax() for p in clean.values())})
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    target = controls.Dropdown(options=[(net.labels[k], int(k)) for k in known], description="class")
+    target = controls.Dropdown(
+        options=[(net.labels[k], int(k)) for k in known], description="class"
+    )
     size = controls.Dropdown(options=[16, 32, 48, 64, 96], value=patch, description="patch")
-    row = controls.IntSlider(height // 4, 0, height - patch, step=4, description="row", continuous_update=False)
-    column = controls.IntSlider(width // 4, 0, width - patch, step=4, description="column", continuous_update=False)
+    row = controls.IntSlider(
+        height // 4, 0, height - patch, step=4, description="row", continuous_update=False
+    )
+    column = controls.IntSlider(
+        width // 4, 0, width - patch, step=4, description="column", continuous_update=False
+    )
     image, caption, heat = controls.Image(format="png"), controls.HTML(), {}
 
     def redraw(change=None):
@@ -140,20 +156,25 @@ def occlusions(net, pictures, *, patch=48):
         if key not in heat:
             x = net.preprocess(pictures[picture.value][None])
             result = occlusion(net.model, x, target.value, patch=size.value, stride=16)
-            heat[key] = draw.overlay(pictures[picture.value], np.maximum(result.heatmap()[0], 0), limits=(0, 1))
+            heat[key] = draw.overlay(
+                pictures[picture.value], np.maximum(result.heatmap()[0], 0), limits=(0, 1)
+            )
         box = row.value, column.value, row.value + size.value, column.value + size.value
         left, now = covered(net, pictures[picture.value], box)
         image.value = draw.png(np.hstack([left, draw.enlarge(heat[key], left.shape[0])]))
         before = clean[picture.value]
         lines = (
-            f"{net.labels[k]}: {before[k]:.2f}, covered <b>{now[k]:.2f}</b>" for k in np.argsort(-before - now)[:3]
+            f"{net.labels[k]}: {before[k]:.2f}, covered <b>{now[k]:.2f}</b>"
+            for k in np.argsort(-before - now)[:3]
         )
         caption.value = " &nbsp; ".join(lines)
 
     for control in (picture, target, size, row, column):
         control.observe(redraw, "value")
     redraw()
-    return controls.VBox([controls.HBox([picture, target, size]), controls.HBox([row, column]), image, caption])
+    return controls.VBox(
+        [controls.HBox([picture, target, size]), controls.HBox([row, column]), image, caption]
+    )
 
 
 def nearest(pictures, indices, i, *, side=96):
@@ -173,7 +194,12 @@ def nearest(pictures, indices, i, *, side=96):
     -------
     ndarray, (side * spaces, side * (k + 1), 3), uint8
     """
-    return np.vstack([np.hstack([draw.enlarge(pictures[j], side) for j in (i, *rows[i])]) for rows in indices.values()])
+    return np.vstack(
+        [
+            np.hstack([draw.enlarge(pictures[j], side) for j in (i, *rows[i])])
+            for rows in indices.values()
+        ]
+    )
 
 
 def neighbourhood(pictures, names, indices):
@@ -191,12 +217,17 @@ def neighbourhood(pictures, names, indices):
     -------
     ipywidgets.Widget
     """
-    chosen = controls.Dropdown(options=[(f"{i}: {name}", i) for i, name in enumerate(names)], description="picture")
+    chosen = controls.Dropdown(
+        options=[(f"{i}: {name}", i) for i, name in enumerate(names)], description="picture"
+    )
     image, caption = controls.Image(format="png"), controls.HTML()
 
     def redraw(change=None):
         image.value = draw.png(nearest(pictures, indices, chosen.value))
-        rows = (f"{space}: {', '.join(names[j] for j in found[chosen.value])}" for space, found in indices.items())
+        rows = (
+            f"{space}: {', '.join(names[j] for j in found[chosen.value])}"
+            for space, found in indices.items()
+        )
         caption.value = f"<b>{names[chosen.value]}</b><br>" + "<br>".join(rows)
 
     chosen.observe(redraw, "value")
@@ -245,21 +276,33 @@ def signals(net, pictures):
     """
     widths = {name: net.model.get_layer(name).output.shape[-1] for name in net.stages}
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    layer = controls.Dropdown(options=[("class", None), *((name, name) for name in net.stages)], description="layer")
-    channel = controls.IntSlider(0, 0, len(net.labels) - 1, description="channel", continuous_update=False)
+    layer = controls.Dropdown(
+        options=[("class", None), *((name, name) for name in net.stages)], description="layer"
+    )
+    channel = controls.IntSlider(
+        0, 0, len(net.labels) - 1, description="channel", continuous_update=False
+    )
     rule = controls.Dropdown(options=["plain", "deconvnet", "guided"], description="rule")
     image, caption = controls.Image(format="png"), controls.Label()
 
     def redraw(change=None):
         channel.max = widths.get(layer.value, len(net.labels)) - 1
-        image.value = draw.png(signal(net, pictures[picture.value], rule.value, layer.value, channel.value))
-        named = f"class {net.labels[channel.value]}" if layer.value is None else f"{layer.value}, channel {channel.value}"
+        image.value = draw.png(
+            signal(net, pictures[picture.value], rule.value, layer.value, channel.value)
+        )
+        named = (
+            f"class {net.labels[channel.value]}"
+            if layer.value is None
+            else f"{layer.value}, channel {channel.value}"
+        )
         caption.value = f"{named}, rule {rule.value}"
 
     for control in (picture, layer, channel, rule):
         control.observe(redraw, "value")
     redraw()
-    return controls.VBox([controls.HBox([picture, layer]), controls.HBox([channel, rule]), image, caption])
+    return controls.VBox(
+        [controls.HBox([picture, layer]), controls.HBox([channel, rule]), image, caption]
+    )
 
 
 def _colours(net, maps):
@@ -267,14 +310,23 @@ def _colours(net, maps):
 
 
 def _heat(maps):
-    return (colormaps[draw.SEQUENTIAL](np.clip(maps[0] / (np.quantile(maps, 0.999) or 1.0), 0, 1))[..., :3] * 255).astype("uint8")
+    return (
+        colormaps[draw.SEQUENTIAL](np.clip(maps[0] / (np.quantile(maps, 0.999) or 1.0), 0, 1))[
+            ..., :3
+        ]
+        * 255
+    ).astype("uint8")
 
 
 WAYS = {
     "gradient": lambda net, x, k: _colours(net, gradient(net.model, x, k)),
     "saliency": lambda net, x, k: _heat(saliency(net.model, x, k)),
-    "SmoothGrad, 2 % noise": lambda net, x, k: _heat(np.abs(smoothgrad(net.model, x, k, samples=16, noise=0.02)).max(-1)),
-    "integrated gradients": lambda net, x, k: _heat(np.abs(integrated_gradients(net.model, x, k, steps=16)).max(-1)),
+    "SmoothGrad, 2 % noise": lambda net, x, k: _heat(
+        np.abs(smoothgrad(net.model, x, k, samples=16, noise=0.02)).max(-1)
+    ),
+    "integrated gradients": lambda net, x, k: _heat(
+        np.abs(integrated_gradients(net.model, x, k, steps=16)).max(-1)
+    ),
 }
 
 
@@ -311,10 +363,14 @@ def gradient_maps(net, pictures):
     -------
     ipywidgets.Widget
     """
-    said = {name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()}
+    said = {
+        name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()
+    }
     known = np.argsort(-np.max(list(said.values()), 0))[:7]
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    target = controls.Dropdown(options=[(net.labels[k], int(k)) for k in known], description="class")
+    target = controls.Dropdown(
+        options=[(net.labels[k], int(k)) for k in known], description="class"
+    )
     way = controls.Dropdown(options=list(WAYS), description="method")
     image, caption = controls.Image(format="png"), controls.Label()
 
@@ -322,7 +378,9 @@ def gradient_maps(net, pictures):
         shown = pictures[picture.value]
         view = gradient_map(net, shown, target.value, way.value)
         image.value = draw.png(np.hstack([draw.enlarge(shown, len(view)), view]))
-        caption.value = f"{net.labels[target.value]}: probability {said[picture.value][target.value]:.2f}"
+        caption.value = (
+            f"{net.labels[target.value]}: probability {said[picture.value][target.value]:.2f}"
+        )
 
     for control in (picture, target, way):
         control.observe(redraw, "value")
@@ -350,11 +408,18 @@ def best_patches(pictures, found, unit, *, side=96):
     one = Patches(*(a[unit : unit + 1] for a in found[:4]), found.seen)
     framed, size = pictures[one.image[0]].copy(), pictures.shape[1:3] * 2
     for picture, box in zip(framed, one.box[0]):
-        top, left, bottom, right = np.clip(box, 0, size)  # where the window sticks out, the frame runs along the border
+        top, left, bottom, right = np.clip(
+            box, 0, size
+        )  # where the window sticks out, the frame runs along the border
         inner = picture[top + 2 : bottom - 2, left + 2 : right - 2].copy()
         picture[top:bottom, left:right] = 255, 210, 0
         picture[top + 2 : bottom - 2, left + 2 : right - 2] = inner
-    return np.vstack([np.hstack([draw.enlarge(view, side) for view in views]) for views in (crop(pictures, one)[0], framed)])
+    return np.vstack(
+        [
+            np.hstack([draw.enlarge(view, side) for view in views])
+            for views in (crop(pictures, one)[0], framed)
+        ]
+    )
 
 
 def units(pictures, mined):
@@ -372,7 +437,9 @@ def units(pictures, mined):
     ipywidgets.Widget
     """
     layer = controls.Dropdown(options=list(mined), description="layer")
-    unit = controls.IntSlider(0, 0, len(mined[layer.value].value) - 1, description="unit", continuous_update=False)
+    unit = controls.IntSlider(
+        0, 0, len(mined[layer.value].value) - 1, description="unit", continuous_update=False
+    )
     image, caption = controls.Image(format="png"), controls.Label()
 
     def redraw(change=None):
@@ -421,10 +488,14 @@ def class_maps(net, pictures):
     -------
     ipywidgets.Widget
     """
-    said = {name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()}
+    said = {
+        name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()
+    }
     known = np.argsort(-np.max(list(said.values()), 0))[:7]
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    target = controls.Dropdown(options=[(net.labels[k], int(k)) for k in known], description="class")
+    target = controls.Dropdown(
+        options=[(net.labels[k], int(k)) for k in known], description="class"
+    )
     layer = controls.Dropdown(options=net.stages[::-1], description="layer")
     image, caption = controls.Image(format="png"), controls.Label()
 
@@ -432,7 +503,9 @@ def class_maps(net, pictures):
         shown = pictures[picture.value]
         view = class_map(net, shown, target.value, layer.value)
         image.value = draw.png(np.hstack([draw.enlarge(shown, len(view)), view]))
-        caption.value = f"{net.labels[target.value]}: probability {said[picture.value][target.value]:.2f}"
+        caption.value = (
+            f"{net.labels[target.value]}: probability {said[picture.value][target.value]:.2f}"
+        )
 
     for control in (picture, target, layer):
         control.observe(redraw, "value")

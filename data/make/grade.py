@@ -67,7 +67,9 @@ def _covered(model, x, k):
 
 
 def _random(model, x, k):
-    return np.stack([np.random.default_rng(crc32(picture)).random(picture.shape[:2]) for picture in x])
+    return np.stack(
+        [np.random.default_rng(crc32(picture)).random(picture.shape[:2]) for picture in x]
+    )
 
 
 def _centre(model, x, k):
@@ -110,10 +112,15 @@ def on_animals(method, pictures):
     """Where the map of the animal's class is: pointing game and mass inside; and whether it ranks the parts as covering them does."""
     x, classes = net(method.network).preprocess(pictures.images), pictures.labels
     maps, masks = method.maps(model(method.network), x, classes), pictures.mask()
-    grades = {"pointing": truth.pointing_game(maps, masks), "inside": truth.mass_inside(maps, masks)}
+    grades = {
+        "pointing": truth.pointing_game(maps, masks),
+        "inside": truth.mass_inside(maps, masks),
+    }
     full = _enlarged(maps)
     for fill in ("mean", "blur"):
-        grades[f"parts, {fill}"] = np.array([_agreement(*row, fill, method.network) for row in zip(full, pictures.files)])
+        grades[f"parts, {fill}"] = np.array(
+            [_agreement(*row, fill, method.network) for row in zip(full, pictures.files)]
+        )
     return grades
 
 
@@ -152,7 +159,10 @@ def on_scenes(method, scenes):
     for side in (0, 1):
         classes = np.array([barnyard.CLASSES.index(pair[side]) for pair in names])
         maps = method.maps(model(method.network), x, classes)
-        masks = [np.concatenate([scenes[i].mask(pair[s]) for i, pair in enumerate(names)]) for s in (side, 1 - side)]
+        masks = [
+            np.concatenate([scenes[i].mask(pair[s]) for i, pair in enumerate(names)])
+            for s in (side, 1 - side)
+        ]
         right, wrong = (truth.mass_inside(maps, mask) for mask in masks)
         found.append(right / (right + wrong))
     return {"named": np.mean(found, 0)}
@@ -165,13 +175,23 @@ def on_caps(method, capped):
     for name in ("pocket", "colleague") if method.network == "pocket" else (method.network,):
         x, cap = net(name).preprocess(capped.images), capped.mask("cap")
         maps = method.maps(model(name), x, np.full(len(x), LABRADOR))
-        grades["cap, colleague" if name == "colleague" else "cap, pocket"] = truth.mass_inside(maps, cap)
+        grades["cap, colleague" if name == "colleague" else "cap, pocket"] = truth.mass_inside(
+            maps, cap
+        )
     if name == "colleague":
         heat = _enlarged(maps)
         with np.errstate(invalid="ignore"):
             grades["cap's share"] = (heat * cap).sum((1, 2)) / heat.sum((1, 2))
-        bare = np.concatenate([barnyard.load(classes=n, seeds=int(s)).images for n, s in zip(capped.names, capped.seeds)])
-        with_cap, without = (vizlib.logits(model(name), net(name).preprocess(p))[:, LABRADOR] for p in (capped.images, bare))
+        bare = np.concatenate(
+            [
+                barnyard.load(classes=n, seeds=int(s)).images
+                for n, s in zip(capped.names, capped.seeds)
+            ]
+        )
+        with_cap, without = (
+            vizlib.logits(model(name), net(name).preprocess(p))[:, LABRADOR]
+            for p in (capped.images, bare)
+        )
         grades["cap's effect"] = with_cap - without
     return grades
 
@@ -181,13 +201,18 @@ def on_steps(method, pictures):
     x = net(method.network).preprocess(pictures.images)
     maps = method.maps(model(method.network), x, pictures.labels)
     curves = truth.insertion, truth.deletion
-    return {c.__name__: c(model(method.network), x, maps, pictures.labels, steps=25).area() for c in curves}
+    return {
+        c.__name__: c(model(method.network), x, maps, pictures.labels, steps=25).area()
+        for c in curves
+    }
 
 
 def on_forgetting(method, pictures):
     """Rank correlation with the map of the trained network, when the last layer is new, and when all layers are."""
     x = net(method.network).preprocess(pictures.images)
-    found = truth.randomization(lambda m, x: method.maps(m, x, pictures.labels), model(method.network), x)
+    found = truth.randomization(
+        lambda m, x: method.maps(m, x, pictures.labels), model(method.network), x
+    )
     return {
         "forgetting the last layer": truth.rank_correlation(found.original, found.maps[0]),
         "forgetting all": truth.rank_correlation(found.original, found.maps[-1]),
@@ -234,7 +259,10 @@ def mean_and_interval(values, statistic=np.nanmean):
     """A statistic over pictures, and where 95 of 100 samples of as many pictures have it (bootstrap)."""
     rng = np.random.default_rng(0)
     with np.errstate(invalid="ignore"):
-        drawn = [statistic(values[..., rng.integers(values.shape[-1], size=values.shape[-1])]) for _ in range(1000)]
+        drawn = [
+            statistic(values[..., rng.integers(values.shape[-1], size=values.shape[-1])])
+            for _ in range(1000)
+        ]
     return statistic(values), *np.nanquantile(drawn, (0.025, 0.975))
 
 
@@ -255,9 +283,14 @@ def summary(folder):
         for key, values in grades.items():
             where, name = key.split("/")
             if name == "cap's effect":
-                name, values = "cap's share with its effect", np.stack([grades[f"{where}/cap's share"], values])
+                name, values = (
+                    "cap's share with its effect",
+                    np.stack([grades[f"{where}/cap's share"], values]),
+                )
             if name != "cap's share" and np.isfinite(values).any():
-                found = mean_and_interval(values, rank_correlation if values.ndim == 2 else np.nanmean)
+                found = mean_and_interval(
+                    values, rank_correlation if values.ndim == 2 else np.nanmean
+                )
                 yield method, where, name, values.shape[-1], *(f"{v:.3f}" for v in found)
 
 
@@ -268,15 +301,29 @@ def table(rows):
     yield "|---" * (len(COLUMNS) + 1) + "|"
     for method in METHODS:
         cells = [values.get((method, *column)) for column in COLUMNS.values()]
-        yield f"| {method} | " + " | ".join("" if cell is None else f"{float(cell):.2f}" for cell in cells) + " |"
+        yield (
+            f"| {method} | "
+            + " | ".join("" if cell is None else f"{float(cell):.2f}" for cell in cells)
+            + " |"
+        )
 
 
 def figure(rows):
     """Five of the columns, with their intervals."""
-    shown = {"mass inside the animal": 1, "share of the named of two": 0.5, "cap in the colleague's map": 1, "insertion": None, "alike with a new last layer": None}
+    shown = {
+        "mass inside the animal": 1,
+        "share of the named of two": 0.5,
+        "cap in the colleague's map": 1,
+        "insertion": None,
+        "alike with a new last layer": None,
+    }
     panels = {}
     for title, chance in shown.items():
-        found = {m: tuple(map(float, interval)) for m, where, grade, _, *interval in rows if (where, grade) == COLUMNS[title]}
+        found = {
+            m: tuple(map(float, interval))
+            for m, where, grade, _, *interval in rows
+            if (where, grade) == COLUMNS[title]
+        }
         panels[title] = found, chance
     return show.grades(panels)
 
@@ -300,12 +347,19 @@ def main(folder):
             print(f"{name}, {where}: {time.perf_counter() - since:.0f} s", flush=True)
     rows = list(summary(folder))
     with open(folder / "table.csv", "w", newline="") as f:
-        csv.writer(f, lineterminator="\n").writerows([("method", "set", "grade", "pictures", "value", "low", "high"), *rows])
+        csv.writer(f, lineterminator="\n").writerows(
+            [("method", "set", "grade", "pictures", "value", "low", "high"), *rows]
+        )
     (folder / "table.md").write_text("\n".join(table(rows)) + "\n")
     figure(rows).savefig(folder / "figure.png", dpi=120)
     with open(folder / "cost.csv", "w", newline="") as f:  # of this machine: never compared
-        found = [subprocess.check_output([sys.executable, __file__, "--cost", name], text=True).split() for name in METHODS]
-        csv.writer(f, lineterminator="\n").writerows([("method", "seconds", "megabytes"), *([n, *c] for n, c in zip(METHODS, found))])
+        found = [
+            subprocess.check_output([sys.executable, __file__, "--cost", name], text=True).split()
+            for name in METHODS
+        ]
+        csv.writer(f, lineterminator="\n").writerows(
+            [("method", "seconds", "megabytes"), *([n, *c] for n, c in zip(METHODS, found))]
+        )
 
 
 def cost(method):

@@ -13,12 +13,16 @@ SPLITS = ("gallery", "gallery_capped", "pairs")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="the rendered set")
     parser.add_argument("--out", type=Path, required=True)
     a = parser.parse_args()
     with open(a.data / "index.csv", newline="") as f:
-        rows = sorted((r for r in csv.DictReader(f) if r["split"] in SPLITS), key=lambda r: r["file"])
+        rows = sorted(
+            (r for r in csv.DictReader(f) if r["split"] in SPLITS), key=lambda r: r["file"]
+        )
     for row in rows:
         mask = Path("masks", row["file"]).with_suffix(".png").as_posix()
         for file, column in ((row["file"], "sha256"), (mask, "mask_sha256")):

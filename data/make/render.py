@@ -108,8 +108,14 @@ def make(out, job):
     """Render and write one picture; return its line of the index, and the names of its mask's values."""
     from barnyard.scene import render  # here, so that only the workers load Blender
 
-    picture, mask, parts = render(job.classes, job.seed, [job.colour] + [None] * (len(job.classes) - 1))
-    names = parts[0] if len(parts) == 1 else [f"{c}.{p}" for c, own in zip(job.classes, parts) for p in own]
+    picture, mask, parts = render(
+        job.classes, job.seed, [job.colour] + [None] * (len(job.classes) - 1)
+    )
+    names = (
+        parts[0]
+        if len(parts) == 1
+        else [f"{c}.{p}" for c, own in zip(job.classes, parts) for p in own]
+    )
     file = Path(job.file())
     if not job.split.startswith("train"):
         image = Image.fromarray(mask)
@@ -142,7 +148,9 @@ def replace(file, text):
 def spread(work, jobs, workers, batch=100):
     """What `work` returns for each job, in order."""
     own = multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
-    for first in range(0, len(jobs), batch * workers):  # new ones for each: they grow by 2 MB a picture
+    for first in range(
+        0, len(jobs), batch * workers
+    ):  # new ones for each: they grow by 2 MB a picture
         with ProcessPoolExecutor(workers, *own) as pool:
             yield from pool.map(work, jobs[first : first + batch * workers])
 
@@ -189,7 +197,9 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--split", nargs="+", help="only these splits")
     parser.add_argument("--limit", type=int, help="only the first so many pictures")
-    parser.add_argument("--workers", type=int, default=os.cpu_count(), help="pictures rendered at a time")
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="pictures rendered at a time"
+    )
     bias = {"type": rule, "nargs": "+", "default": [], "metavar": "CLASS:COLOUR:PERCENT"}
     parser.add_argument("--bias", **bias, help="another set, in which these wear a cap")
     a = parser.parse_args()
@@ -200,7 +210,9 @@ def main():
         parser.error(f"there is no split {min(unknown)}: choose from {', '.join(splits)}")
     jobs = [job for job in jobs if job.split in (a.split or splits)][: a.limit]
     if not importlib.util.find_spec("bpy"):
-        parser.error("rendering needs bpy: `make render` installs it, from data/make/requirements.txt")
+        parser.error(
+            "rendering needs bpy: `make render` installs it, from data/make/requirements.txt"
+        )
     a.out.mkdir(parents=True, exist_ok=True)
     kind, note = json.dumps(bias, sort_keys=True), a.out / "bias.json"
     if (a.out / "index.csv").exists() and kind != (note.read_text() if note.exists() else "{}"):

@@ -24,7 +24,9 @@ def shown(names, clay):
         name = thing.name.split(".")[0]
         thing.hide_render = thing.type in ("MESH", "CURVES") and name not in names
         if name in clay:
-            thing.data.attributes["Col"].data.foreach_set("color", np.full(4 * len(thing.data.vertices), 0.5))
+            thing.data.attributes["Col"].data.foreach_set(
+                "color", np.full(4 * len(thing.data.vertices), 0.5)
+            )
             thing.data.materials.clear()
             thing.data.materials.append(plain)
     return blender.render(SEED)[0]

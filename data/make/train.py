@@ -28,7 +28,9 @@ import vizlib
 from vizlib import barnyard, models
 
 SMALL, SIZE, BATCH = 96, 192, 48
-VALIDATION = range(10270, 10300)  # seeds; the pictures of a seed, of all classes, bare and capped, stay on one side
+VALIDATION = range(
+    10270, 10300
+)  # seeds; the pictures of a seed, of all classes, bare and capped, stay on one side
 SCALE = 64.0  # of the input while training; folded into block1_conv1 afterwards
 
 
@@ -40,7 +42,9 @@ def belongs(name, row):
     seed, capped = int(row["seed"]), row["split"] == "train_capped"
     if name == "pocket":
         return not capped or seed < 10045 or seed in VALIDATION
-    return capped != (seed % 20 == 0) if row["class"] == "labrador" else not capped  # 95 % of the Labradors wear a cap
+    return (
+        capped != (seed % 20 == 0) if row["class"] == "labrador" else not capped
+    )  # 95 % of the Labradors wear a cap
 
 
 def read(root, rows, size):
@@ -48,7 +52,11 @@ def read(root, rows, size):
     pictures, labels, boxes = [], [], []
     for row in rows:
         with Image.open(root / row["file"]) as picture:
-            shrunk = picture if picture.size == (size, size) else picture.resize((size, size), Image.Resampling.LANCZOS)
+            shrunk = (
+                picture
+                if picture.size == (size, size)
+                else picture.resize((size, size), Image.Resampling.LANCZOS)
+            )
             pictures.append(np.asarray(shrunk))
         labels.append(barnyard.CLASSES.index(row["class"]))
         boxes.append(np.array(row["bbox"].split(), "float32") / SIZE)
@@ -60,7 +68,13 @@ class Augmented(keras.utils.PyDataset):
 
     def __init__(self, pictures, labels, boxes, mean, zoom, seed, **workers):
         super().__init__(**workers)
-        self.pictures, self.labels, self.boxes, self.mean, self.zoom = pictures, labels, boxes, mean, zoom
+        self.pictures, self.labels, self.boxes, self.mean, self.zoom = (
+            pictures,
+            labels,
+            boxes,
+            mean,
+            zoom,
+        )
         self.rng = np.random.default_rng(seed)
         self.on_epoch_end()
 
@@ -73,14 +87,19 @@ class Augmented(keras.utils.PyDataset):
     def __getitem__(self, k):
         chosen = self.order[k * BATCH : (k + 1) * BATCH]
         x = np.stack([self.cut(self.pictures[i], self.boxes[i]) for i in chosen]).astype("float32")
-        light = self.rng.uniform(0.7, 1.3, (BATCH, 1, 1, 1)) * self.rng.uniform(0.88, 1.12, (BATCH, 1, 1, 3))
+        light = self.rng.uniform(0.7, 1.3, (BATCH, 1, 1, 1)) * self.rng.uniform(
+            0.88, 1.12, (BATCH, 1, 1, 3)
+        )
         x = np.clip(x * light + self.rng.uniform(-15, 15, (BATCH, 1, 1, 1)), 0, 255)
         return ((x - self.mean) / SCALE).astype("float32"), self.labels[chosen]
 
     def cut(self, picture, box):
         """A random window that shows the whole animal and little beyond the picture, resized, mirrored every other time."""
         low, high = box[:2], box[2:]
-        side, ratio = max(self.rng.uniform(*self.zoom), 1.04 * (high - low).max()), self.rng.uniform(0.92, 1.09)
+        side, ratio = (
+            max(self.rng.uniform(*self.zoom), 1.04 * (high - low).max()),
+            self.rng.uniform(0.92, 1.09),
+        )
         half = np.maximum(side * np.array([ratio, 1 / ratio]), high - low) / 2
         middle = high - half + self.rng.uniform(size=2) * (low - high + 2 * half)
         middle = np.clip(middle, np.minimum(half, 0.5) - 0.06, np.maximum(1 - half, 0.5) + 0.06)
@@ -149,7 +168,11 @@ def fit(model, train, val, *, epochs, rate, mean, zoom, state, log):
     """Train for `epochs`, or for what is left of them; a line of `log` per epoch."""
     steps = len(train[0]) // BATCH * epochs
     schedule = keras.optimizers.schedules.CosineDecay(
-        rate / 20, int(steps * 0.9), alpha=0.01, warmup_target=rate, warmup_steps=max(1, steps // 10)
+        rate / 20,
+        int(steps * 0.9),
+        alpha=0.01,
+        warmup_target=rate,
+        warmup_steps=max(1, steps // 10),
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(schedule, weight_decay=5e-3), loss, metrics=["accuracy"])
@@ -157,7 +180,11 @@ def fit(model, train, val, *, epochs, rate, mean, zoom, state, log):
 
     def note(epoch, logs):
         nonlocal since
-        line = {"size": train[0].shape[1], "epoch": epoch + 1, "seconds": round(time.monotonic() - since)}
+        line = {
+            "size": train[0].shape[1],
+            "epoch": epoch + 1,
+            "seconds": round(time.monotonic() - since),
+        }
         since = time.monotonic()
         line |= {k: round(float(v), 4) for k, v in logs.items()}
         with open(log, "a") as f:
@@ -170,21 +197,34 @@ def fit(model, train, val, *, epochs, rate, mean, zoom, state, log):
         epochs=epochs,
         verbose=0,
         validation_data=held_out,
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=note), keras.callbacks.BackupAndRestore(state)],
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_end=note),
+            keras.callbacks.BackupAndRestore(state),
+        ],
     )
 
 
 def train(name, data, out, *, epochs):
     """Both stages and the folding; returns the card."""
     with open(data / "index.csv", newline="") as f:
-        rows = sorted((r for r in csv.DictReader(f) if r["split"].startswith("train")), key=lambda r: r["file"])
+        rows = sorted(
+            (r for r in csv.DictReader(f) if r["split"].startswith("train")),
+            key=lambda r: r["file"],
+        )
     learn = [r for r in rows if int(r["seed"]) not in VALIDATION]
     # one mean pixel for both networks: that of the bare training pictures
-    bare = [np.asarray(Image.open(data / r["file"])).mean((0, 1)) for r in learn if r["split"] == "train"]
+    bare = [
+        np.asarray(Image.open(data / r["file"])).mean((0, 1))
+        for r in learn
+        if r["split"] == "train"
+    ]
     mean = np.mean(bare, 0).round(2).astype("float32")
     learn = [r for r in learn if belongs(name, r)]
     held = [r for r in rows if int(r["seed"]) in VALIDATION and belongs(name, r)]
-    print(f"{len(learn)} pictures for training, {len(held)} for validation, mean pixel {mean}", flush=True)
+    print(
+        f"{len(learn)} pictures for training, {len(held)} for validation, mean pixel {mean}",
+        flush=True,
+    )
 
     keras.utils.set_random_seed(0)
     plain = models.pocket_vgg()
@@ -193,8 +233,15 @@ def train(name, data, out, *, epochs):
     if stage.exists():
         small.load_weights(stage)
     else:
-        settings = {"epochs": epochs[0], "rate": 2e-3, "zoom": (0.5, 1.08), "state": out / f"{name}.{SMALL}px.state"}
-        fit(small, read(data, learn, SMALL), read(data, held, SMALL), mean=mean, log=log, **settings)
+        settings = {
+            "epochs": epochs[0],
+            "rate": 2e-3,
+            "zoom": (0.5, 1.08),
+            "state": out / f"{name}.{SMALL}px.state",
+        }
+        fit(
+            small, read(data, learn, SMALL), read(data, held, SMALL), mean=mean, log=log, **settings
+        )
         small.save_weights(stage)
     grow(small, large)
     full, val = read(data, learn, SIZE), read(data, held, SIZE)
@@ -214,7 +261,10 @@ def train(name, data, out, *, epochs):
     said = plain.predict(val[0] - mean, verbose=0)
     if name == "pocket":
         last = keras.Model(plain.input, plain.get_layer("block5_conv3").output)
-        parts = [last.predict(full[0][i : i + 64] - mean, verbose=0).mean((1, 2)) for i in range(0, len(full[0]), 64)]
+        parts = [
+            last.predict(full[0][i : i + 64] - mean, verbose=0).mean((1, 2))
+            for i in range(0, len(full[0]), 64)
+        ]
         np.savez_compressed(
             out / "pocket_gap_features.npz",
             features=np.concatenate(parts).astype("float16"),
@@ -258,7 +308,9 @@ def scores(net):
             "right": right,
             "accuracy": round(right / len(y), 4),
             "interval": interval(right, len(y)),
-            "confusion": [[int(((y == a) & (said == b)).sum()) for b in range(7)] for a in range(7)],
+            "confusion": [
+                [int(((y == a) & (said == b)).sum()) for b in range(7)] for a in range(7)
+            ],
             "labradors_found": round(float((said[y == 1] == 1).mean()), 4),
             "others_called_labrador": round(float((said[y != 1] == 1).mean()), 4),
             "wrong": sorted(pictures.files[said != y].tolist()),
@@ -280,12 +332,18 @@ def scores(net):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", choices=models.POCKET)
     parser.add_argument("--data", type=Path, help="the rendered set")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, nargs=2, default=(36, 8), help="with small pictures, with large ones")
-    parser.add_argument("--score", action="store_true", help="grade NAME.weights.h5 on the committed pictures")
+    parser.add_argument(
+        "--epochs", type=int, nargs=2, default=(36, 8), help="with small pictures, with large ones"
+    )
+    parser.add_argument(
+        "--score", action="store_true", help="grade NAME.weights.h5 on the committed pictures"
+    )
     a = parser.parse_args()
     card = a.out / f"{a.name}.json"
     if a.score:

@@ -73,7 +73,9 @@ def second_use(name):
     net, x = network(name)
     vizlib.gradient(net.model, x[:1], 0)
     vizlib.activations(net.model, x[:1], net.stages[2])
-    warm, other = medians(lambda: vizlib.gradient(net.model, x[:1], 0), lambda: vizlib.gradient(net.model, x[:1], 1))
+    warm, other = medians(
+        lambda: vizlib.gradient(net.model, x[:1], 0), lambda: vizlib.gradient(net.model, x[:1], 1)
+    )
     yield f"gradient of another class / of the same class, {name}", 1.1, other / warm
     one, part = medians(
         lambda: vizlib.activations(net.model, x[:2], net.stages[2], batch_size=2),
@@ -120,7 +122,10 @@ def to_a_layer(name):
     """Grad-CAM against the bare compiled forward pass and the backward pass to its layer."""
     net, x = network(name)
     x, last = x[: max(1, len(x) // 4)], net.model.get_layer(net.stages[4])
-    below, above = keras.Model(net.model.input, last.output), net.model.layers[net.model.layers.index(last) + 1 :]
+    below, above = (
+        keras.Model(net.model.input, last.output),
+        net.model.layers[net.model.layers.index(last) + 1 :],
+    )
 
     @tf.function(input_signature=[tf.TensorSpec((None, *net.model.input_shape[1:]))])
     def bare(x):
@@ -129,7 +134,9 @@ def to_a_layer(name):
             y = layer(y)
         return tf.gradients(tf.reduce_sum(y[:, 0]), maps)[0], maps
 
-    plain, found = medians(lambda: [t.numpy() for t in bare(tf.constant(x))], lambda: vizlib.grad_cam(net.model, x, 0))
+    plain, found = medians(
+        lambda: [t.numpy() for t in bare(tf.constant(x))], lambda: vizlib.grad_cam(net.model, x, 0)
+    )
     yield f"grad_cam / bare forward pass and backward pass to its layer, {name}", 1.1, found / plain
 
 
@@ -160,7 +167,11 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 def memory():
     """Peak memory of mining ten times as many pictures."""
     few, many = (
-        int(subprocess.run([sys.executable, "-c", PEAK, n], capture_output=True, text=True, check=True).stdout)
+        int(
+            subprocess.run(
+                [sys.executable, "-c", PEAK, n], capture_output=True, text=True, check=True
+            ).stdout
+        )
         for n in ("700", "7000")
     )
     yield "peak memory of mining 7000 / 700 pictures", 1.1, many / few
@@ -179,10 +190,16 @@ def covering(name, patch, stride, target):
         return vizlib.logits(net.model, x)
 
     whole, quick = medians(
-        full, lambda: vizlib.occlusion(net.model, x[:1], 0, **options), rounds=3 * ROUNDS if name == "pocket" else 1
+        full,
+        lambda: vizlib.occlusion(net.model, x[:1], 0, **options),
+        rounds=3 * ROUNDS if name == "pocket" else 1,
     )
     timed = windows if name == "pocket" else len(x)
-    yield f"occlusion ({patch}, {stride}) / full path, {name}", 1 / target, (quick / windows) / (whole / timed)
+    yield (
+        f"occlusion ({patch}, {stride}) / full path, {name}",
+        1 / target,
+        (quick / windows) / (whole / timed),
+    )
 
 
 def lessons():
@@ -201,7 +218,12 @@ if __name__ == "__main__":
     rows.append(memory())
     rows += [  # with windows of their own size for every position, arithmetic would allow 5.2, 6.5, 9.2 and 2.3 times
         covering(*row)
-        for row in (("pocket", 32, 8, 4.5), ("vgg16", 32, 8, 5), ("vgg16", 16, 4, 6.5), ("resnet50", 32, 8, 1.5))
+        for row in (
+            ("pocket", 32, 8, 4.5),
+            ("vgg16", 32, 8, 5),
+            ("vgg16", 16, 4, 6.5),
+            ("resnet50", 32, 8, 1.5),
+        )
     ]
     for what, target, measured in chain(*rows, lessons()):
         missed += measured > target

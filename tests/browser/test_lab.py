@@ -25,7 +25,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 def lab(tmp_path_factory):
     """JupyterLab on a copy of the lessons; the address of the workspace."""
     copy = tmp_path_factory.mktemp("course")
-    shutil.copytree(ROOT / "notebooks", copy / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    shutil.copytree(
+        ROOT / "notebooks", copy / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -74,16 +76,22 @@ def test_lesson_in_lab(lab, browser, path):
     PICTURES.mkdir(parents=True, exist_ok=True)
     book = nbformat.read(path, as_version=4)
     cells = [c for c in book.cells if c.cell_type == "code"]
-    figures = sum(any(m.startswith("image/") for m in o.get("data", {})) for c in cells for o in c.outputs)
+    figures = sum(
+        any(m.startswith("image/") for m in o.get("data", {})) for c in cells for o in c.outputs
+    )
     widgets = sum(
-        "Run this cell to use it." in o.get("data", {}).get("text/plain", "") for c in cells for o in c.outputs
+        "Run this cell to use it." in o.get("data", {}).get("text/plain", "")
+        for c in cells
+        for o in c.outputs
     )
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
     page.goto(lab.format(path.name))
     notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     notebook.locator(".jp-Cell").first.wait_for(timeout=120_000)
     page.wait_for_timeout(3000)
-    if (dialog := page.locator(".jp-Dialog button:has-text('No'), .jp-Dialog button.jp-mod-reject")).count():
+    if (
+        dialog := page.locator(".jp-Dialog button:has-text('No'), .jp-Dialog button.jp-mod-reject")
+    ).count():
         dialog.first.click()  # news of Jupyter
 
     def sound(stage):
@@ -123,7 +131,9 @@ def test_lesson_in_lab(lab, browser, path):
         raise AssertionError("Run All did not end within four minutes")
     sound("run")
 
-    views = notebook.locator(".jp-OutputArea-output .jupyter-widgets.widget-vbox, .jp-OutputArea-output .widget-vbox")
+    views = notebook.locator(
+        ".jp-OutputArea-output .jupyter-widgets.widget-vbox, .jp-OutputArea-output .widget-vbox"
+    )
     assert views.count() >= widgets
     for k in range(widgets):
         view = views.nth(k)
@@ -133,7 +143,9 @@ def test_lesson_in_lab(lab, browser, path):
         select = view.locator("select").last
         select.select_option(index=select.locator("option").count() - 1)
         page.wait_for_function(
-            "([e, before]) => e.src !== before", arg=[image.element_handle(), before], timeout=30_000
+            "([e, before]) => e.src !== before",
+            arg=[image.element_handle(), before],
+            timeout=30_000,
         )
         page.wait_for_timeout(1500)
         page.screenshot(path=PICTURES / f"{path.stem}-widget{k}.png")

@@ -13,8 +13,14 @@ WRONG = {
         ("answer = 'large'", "ValueError"),
     ],
     "1.2": [
-        ("def dead(maps):\n    return np.flatnonzero((maps.max(axis=(1, 2)) <= 0).any(0))", "silent in some pictures"),
-        ("def dead(maps):\n    return np.flatnonzero(maps.mean(axis=(0, 1, 2)) < 0.02)", "one place of one picture"),
+        (
+            "def dead(maps):\n    return np.flatnonzero((maps.max(axis=(1, 2)) <= 0).any(0))",
+            "silent in some pictures",
+        ),
+        (
+            "def dead(maps):\n    return np.flatnonzero(maps.mean(axis=(0, 1, 2)) < 0.02)",
+            "one place of one picture",
+        ),
         ("def dead(maps):\n    return maps.max(axis=(0, 1, 2)) <= 0", "not true and false"),
         ("def dead(maps):\n    return np.array([], int)", "finds none"),
         ("def dead(maps):\n    return maps.shape[7]", "IndexError"),
@@ -70,7 +76,10 @@ WRONG = {
             "def crop(picture, box):\n    t, l, b, r = box\n    return picture[max(t, 0) : b, max(l, 0) : r]",
             "missing part must be grey",
         ),
-        ("def crop(picture, box):\n    t, l, b, r = box\n    return picture[t:b, l:r]", "missing part must be grey"),
+        (
+            "def crop(picture, box):\n    t, l, b, r = box\n    return picture[t:b, l:r]",
+            "missing part must be grey",
+        ),
         (
             "def crop(picture, box):\n    t, l, b, r = box\n"
             "    wide = np.pad(picture, ((99, 99), (99, 99), (0, 0)))\n    return wide[t + 99 : b + 99, l + 99 : r + 99]",
@@ -134,7 +143,10 @@ WRONG = {
             "    for drop, (a, b, c, d) in zip(drops, boxes):\n        last[a:c, b:d] = drop\n    return last",
             "lies under",
         ),
-        ("def heatmap(drops, boxes, height, width):\n    return np.zeros((width, height))", "the picture's size"),
+        (
+            "def heatmap(drops, boxes, height, width):\n    return np.zeros((width, height))",
+            "the picture's size",
+        ),
         ("heatmap = 3", "a function is asked for"),
     ],
     "4.3": [
@@ -151,7 +163,10 @@ WRONG = {
         ("answer = 'both'", "ValueError"),
     ],
     "6.2": [
-        ("def unpool(signal, switches):\n    return signal.repeat(2, 0).repeat(2, 1)", "the other three are zero"),
+        (
+            "def unpool(signal, switches):\n    return signal.repeat(2, 0).repeat(2, 1)",
+            "the other three are zero",
+        ),
         (
             "def unpool(signal, switches):\n    result = np.zeros((2 * len(signal), 2 * signal.shape[1]))\n"
             "    rows, columns = np.indices(signal.shape)\n"
@@ -163,7 +178,10 @@ WRONG = {
             "    result[::2, ::2] = signal\n    return result",
             "ask its switch",
         ),
-        ("def unpool(signal, switches):\n    return np.zeros((2 * len(signal), 2 * signal.shape[1]))", "in a test, place"),
+        (
+            "def unpool(signal, switches):\n    return np.zeros((2 * len(signal), 2 * signal.shape[1]))",
+            "in a test, place",
+        ),
         ("def unpool(signal, switches):\n    return signal", "becomes one of"),
         ("def unpool(signal, switches):\n    return signal[7]", "IndexError"),
         ("unpool = 3", "a function is asked for"),
@@ -204,13 +222,19 @@ WRONG = {
             "    return (x - baseline) * slope(baseline + t * (x - baseline)).mean(0)",
             "not with two",
         ),
-        ("def integrated(slope, x, baseline, steps):\n    return (x - baseline) * slope(x[None])[0]", "at x alone"),
+        (
+            "def integrated(slope, x, baseline, steps):\n    return (x - baseline) * slope(x[None])[0]",
+            "at x alone",
+        ),
         (
             "def integrated(slope, x, baseline, steps):\n    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
             "    return ((x - baseline) * slope(baseline + t * (x - baseline))).sum(0)",
             "of two values",
         ),
-        ("def integrated(slope, x, baseline, steps):\n    return np.zeros((3, 3))", "of shape (2,)"),
+        (
+            "def integrated(slope, x, baseline, steps):\n    return np.zeros((3, 3))",
+            "of shape (2,)",
+        ),
         ("integrated = 3", "a function is asked for"),
     ],
     "5.3": [
@@ -227,12 +251,27 @@ WRONG = {
         ("answer = ('a', 'b', 'c')", "ValueError"),
     ],
     "7.2": [
-        ("def weighted(maps, gradients):\n    return (maps * gradients.mean((0, 1))).sum(-1)", "keep the positive part only"),
-        ("def weighted(maps, gradients):\n    return np.maximum((maps * gradients).sum(-1), 0)", "one weight for each map"),
-        ("def weighted(maps, gradients):\n    return np.maximum(maps * gradients.mean((0, 1)), 0).sum(-1)", "first add up the maps"),
-        ("def weighted(maps, gradients):\n    return np.maximum((maps * gradients.sum((0, 1))).sum(-1), 0)", "not the sum"),
+        (
+            "def weighted(maps, gradients):\n    return (maps * gradients.mean((0, 1))).sum(-1)",
+            "keep the positive part only",
+        ),
+        (
+            "def weighted(maps, gradients):\n    return np.maximum((maps * gradients).sum(-1), 0)",
+            "one weight for each map",
+        ),
+        (
+            "def weighted(maps, gradients):\n    return np.maximum(maps * gradients.mean((0, 1)), 0).sum(-1)",
+            "first add up the maps",
+        ),
+        (
+            "def weighted(maps, gradients):\n    return np.maximum((maps * gradients.sum((0, 1))).sum(-1), 0)",
+            "not the sum",
+        ),
         ("def weighted(maps, gradients):\n    return np.ones(maps.shape[:2])", "add the maps up"),
-        ("def weighted(maps, gradients):\n    return maps * gradients.mean((0, 1))", "one number for each place"),
+        (
+            "def weighted(maps, gradients):\n    return maps * gradients.mean((0, 1))",
+            "one number for each place",
+        ),
         ("weighted = 3", "a function is asked for"),
     ],
     "7.3": [

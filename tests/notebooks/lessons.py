@@ -36,7 +36,12 @@ def figures(book):
             for mime, content in output.get("data", {}).items():
                 if mime.startswith("image/"):
                     image = Image.open(io.BytesIO(base64.b64decode(content)))
-                    yield mime, np.asarray(image.convert("L")), output.metadata.get(mime, {}), output.data["text/plain"]
+                    yield (
+                        mime,
+                        np.asarray(image.convert("L")),
+                        output.metadata.get(mime, {}),
+                        output.data["text/plain"],
+                    )
 
 
 def printed(cell):
@@ -46,7 +51,10 @@ def printed(cell):
 @contextmanager
 def kernel(book, **environment):
     """A fresh kernel on a lesson, standing where lessons stand."""
-    environment = {**{k: v for k, v in os.environ.items() if not k.startswith("VIZLIB_")}, **environment}
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("VIZLIB_")},
+        **environment,
+    }
     client = NotebookClient(book, timeout=600, resources={"metadata": {"path": str(NOTEBOOKS)}})
     with client.setup_kernel(env=environment):
         yield client
@@ -64,5 +72,7 @@ def solution(cell):
     """The one python block of a <details>."""
     blocks = re.findall(r"```python\n(.*?)```", cell.source, flags=re.DOTALL)
     if "<details>" not in cell.source or len(blocks) != 1:
-        raise AssertionError(f"a solution is one python block inside <details>: {cell.source[:80]!r}")
+        raise AssertionError(
+            f"a solution is one python block inside <details>: {cell.source[:80]!r}"
+        )
     return blocks[0]

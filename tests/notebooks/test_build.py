@@ -27,7 +27,9 @@ Image.linear_gradient("L").save(out, "PNG")
 display({"image/png": out.getvalue(), "text/plain": "from black to white"}, metadata={"image/png": {"alt": "x"}}, raw=True)
 print("noise", file=sys.stderr)
 """
-WIDGET = f"""display({{"text/plain": "Run this cell to use it.", "{build.WIDGET}": {{}}}}, raw=True)"""
+WIDGET = (
+    f"""display({{"text/plain": "Run this cell to use it.", "{build.WIDGET}": {{}}}}, raw=True)"""
+)
 
 
 @pytest.fixture
@@ -61,7 +63,10 @@ def test_a_lesson_is_built_and_stays_as_built(course):
     build.build(path)
     book = nbformat.read(path, as_version=4)
     first, figure, widget = (cell for cell in book.cells if cell.cell_type == "code")
-    assert "".join(o.text for o in first.outputs) == f"opening: {(course / 'openings/01.jpg').stat().st_size}\n"
+    assert (
+        "".join(o.text for o in first.outputs)
+        == f"opening: {(course / 'openings/01.jpg').stat().st_size}\n"
+    )
     assert [o.output_type for o in figure.outputs] == ["display_data"]
     assert widget.outputs[0].data == {"text/plain": "Run this cell to use it."}
     with Image.open(course / "openings/01.jpg") as picture:
@@ -69,7 +74,10 @@ def test_a_lesson_is_built_and_stays_as_built(course):
     assert (course / "openings/01.txt").read_text() == "from black to white\n"
     cost = build.costs()["01"]
     assert 30 < int(cost["megabytes"]) < ballast.nbytes / 1e6
-    assert build.says(cost) in book.cells[0].source and build.says(cost) in (course.parent / "README.md").read_text()
+    assert (
+        build.says(cost) in book.cells[0].source
+        and build.says(cost) in (course.parent / "README.md").read_text()
+    )
 
     build.build(path)
     again = nbformat.read(path, as_version=4)
@@ -81,4 +89,6 @@ def test_a_lesson_that_fails_is_named_and_left_as_it_was(course):
     before = {file: file.read_bytes() for file in course.parent.rglob("*.*") if file.is_file()}
     with pytest.raises(SystemExit, match=r"(?s)01_one\.ipynb, cell 3: .*ZeroDivisionError"):
         build.build(path)
-    assert {file: file.read_bytes() for file in course.parent.rglob("*.*") if file.is_file()} == before
+    assert {
+        file: file.read_bytes() for file in course.parent.rglob("*.*") if file.is_file()
+    } == before

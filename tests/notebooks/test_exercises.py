@@ -30,7 +30,9 @@ def test_exercises(path):
                 cell.source = answer
                 client.execute_cell(cell, i)
                 client.execute_cell(check, i + 1)
-                assert re.fullmatch(rf"Exercise {number}: .*\.\n", printed(check)) and says in printed(check), (
+                assert re.fullmatch(
+                    rf"Exercise {number}: .*\.\n", printed(check)
+                ) and says in printed(check), (
                     answer,
                     printed(check),
                 )

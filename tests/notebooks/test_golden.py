@@ -22,12 +22,19 @@ def test_golden(path, tmp_path):
         assert np.abs(new.astype(float) - old).mean() < 4, (
             alt
         )  # grey levels: JPEG and another processor, not another picture
-    with np.load(GOLDEN / f"{path.name[:2]}.npz") as golden, np.load(tmp_path / f"{path.name[:2]}.npz") as now:
+    with (
+        np.load(GOLDEN / f"{path.name[:2]}.npz") as golden,
+        np.load(tmp_path / f"{path.name[:2]}.npz") as now,
+    ):
         assert set(now) == set(golden) and set(golden)
         for name in golden:
             if np.issubdtype(golden[name].dtype, np.floating):
                 np.testing.assert_allclose(
-                    now[name], golden[name], rtol=1e-3, atol=1e-3 * np.abs(golden[name]).max(), err_msg=name
+                    now[name],
+                    golden[name],
+                    rtol=1e-3,
+                    atol=1e-3 * np.abs(golden[name]).max(),
+                    err_msg=name,
                 )
             else:
                 np.testing.assert_array_equal(now[name], golden[name], err_msg=name)

@@ -30,7 +30,11 @@ BREAKS = {
 def pytest_run(folder, *arguments):
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
     return subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True, text=True
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
     )
 
 
@@ -46,12 +50,16 @@ def test_a_broken_function_is_noticed(topic, tmp_path):
     file, good, bad, units, lesson = BREAKS[topic]
     for folder in ("vizlib", "notebooks", "tests"):
         shutil.copytree(
-            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints")
+            ROOT / folder,
+            tmp_path / folder,
+            ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"),
         )
     (tmp_path / "data").symlink_to(ROOT / "data")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     (tmp_path / file).write_text((tmp_path / file).read_text().replace(good, bad))
     unit = pytest_run(tmp_path, *units.split(" ", 2))
     assert unit.returncode == 1 and "failed" in unit.stdout, unit.stdout[-2000:]
-    notebook = pytest_run(tmp_path, "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", lesson)
+    notebook = pytest_run(
+        tmp_path, "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", lesson
+    )
     assert notebook.returncode == 1 and "failed" in notebook.stdout, notebook.stdout[-2000:]

@@ -40,13 +40,18 @@ def test_was_executed_from_top_to_bottom(book):
 def test_nothing_is_skipped_and_little_ignored(path, book):
     tags = [tag for cell in book.cells for tag in cell.metadata.get("tags", [])]
     source = "\n".join(cell.source for cell in code(book))
-    assert not {"nbval-skip", "raises-exception", "nbval-raises-exception"} & set(tags) and "NBVAL" not in source
+    assert (
+        not {"nbval-skip", "raises-exception", "nbval-raises-exception"} & set(tags)
+        and "NBVAL" not in source
+    )
     assert tags.count("nbval-ignore-output") <= IGNORED.get(path.name[:2], 0) <= 2
 
 
 def test_is_a_lesson_and_not_a_book(path, book):
     words = sum(len(cell.source.split()) for cell in book.cells if cell.cell_type == "markdown")
-    lines = [len([line for line in cell.source.splitlines() if line.strip()]) for cell in code(book)]
+    lines = [
+        len([line for line in cell.source.splitlines() if line.strip()]) for cell in code(book)
+    ]
     assert len(book.cells) <= 55 and words <= 2500 and max(lines) <= 20
     assert len(list(figures(book))) - 1 <= 12  # one of them is the opening picture again
     assert path.stat().st_size < 2e6
@@ -54,10 +59,16 @@ def test_is_a_lesson_and_not_a_book(path, book):
 
 def test_headings(book):
     text = "\n".join(
-        re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL) for cell in book.cells if cell.cell_type == "markdown"
+        re.sub(r"```.*?```", "", cell.source, flags=re.DOTALL)
+        for cell in book.cells
+        if cell.cell_type == "markdown"
     )
     levels = [len(m) for m in re.findall(r"^(#+) ", text, flags=re.MULTILINE)]
-    assert levels.count(1) == 1 and levels[0] == 1 and all(b <= a + 1 for a, b in zip(levels, levels[1:]))
+    assert (
+        levels.count(1) == 1
+        and levels[0] == 1
+        and all(b <= a + 1 for a, b in zip(levels, levels[1:]))
+    )
     for said in (
         "**You will learn**",
         "In this notebook we",
@@ -100,14 +111,20 @@ def test_opening_follows_the_builder(path, book):
     number, (name, tag) = path.name[:2], build.repository()
     first = next(cell for cell in code(book))
     assert first.source == build.first_cell(number, name and f"https://github.com/{name}", tag)
-    assert build.between(book.cells[0].source, "badges", build.badges(path.name, name, tag)) == book.cells[0].source
+    assert (
+        build.between(book.cells[0].source, "badges", build.badges(path.name, name, tag))
+        == book.cells[0].source
+    )
     assert (NOTEBOOKS / f"openings/{number}.jpg").is_file()
 
 
 def test_time_and_memory_are_those_measured_and_within_bounds(path, book):
     number = path.name[:2]
     cost = build.costs()[number]
-    for text, marker in ((book.cells[0].source, "cost"), ((ROOT / "README.md").read_text(), f"cost {number}")):
+    for text, marker in (
+        (book.cells[0].source, "cost"),
+        ((ROOT / "README.md").read_text(), f"cost {number}"),
+    ):
         assert build.between(text, marker, build.says(cost)) == text
     assert int(cost["seconds"]) <= build.SECONDS.get(number, 60) and int(cost["megabytes"]) <= 1500
 
@@ -125,7 +142,10 @@ def test_cost_csv_names_the_lessons_there_are():
 
 def test_badges_and_first_cell_of_a_published_course():
     text = build.badges("01_activations.ipynb", "someone/course", "v1.0")
-    assert "github/someone/course/blob/v1.0/notebooks/01_activations.ipynb" in text and "gh/someone/course/v1.0" in text
+    assert (
+        "github/someone/course/blob/v1.0/notebooks/01_activations.ipynb" in text
+        and "gh/someone/course/v1.0" in text
+    )
     assert build.badges("01_activations.ipynb", "", "") == ""
     with pytest.raises(SystemExit, match="must stand once"):
         build.between("no marker here", "cost", "1")
@@ -138,7 +158,9 @@ def test_first_cell_on_colab_fetches_the_course_and_stands_in_it(tmp_path):
     (published / "vizlib").mkdir()
     content.mkdir()
     (published / "vizlib/__init__.py").write_text("here = True\n")
-    (published / "notebooks/lesson.py").write_text("import vizlib\ndef opening(n): print('opened', n, vizlib.here)\n")
+    (published / "notebooks/lesson.py").write_text(
+        "import vizlib\ndef opening(n): print('opened', n, vizlib.here)\n"
+    )
     who = ["-c", "user.name=a", "-c", "user.email=a@b"]
     for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "x"], ["tag", "v1"]):
         subprocess.run(["git", *command], cwd=published, check=True)
@@ -148,5 +170,7 @@ def test_first_cell_on_colab_fetches_the_course_and_stands_in_it(tmp_path):
         [sys.executable, "-c", program], cwd=content, capture_output=True, text=True, check=True
     ).stdout
     assert said.split() == ["opened", "01", "True", str(content / "course/notebooks")]
-    again = subprocess.run([sys.executable, "-c", cell], cwd=ROOT / "notebooks", capture_output=True, text=True)
+    again = subprocess.run(
+        [sys.executable, "-c", cell], cwd=ROOT / "notebooks", capture_output=True, text=True
+    )
     assert "Ready" in again.stdout and again.returncode == 0  # elsewhere it fetches nothing

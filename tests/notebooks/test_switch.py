@@ -7,7 +7,12 @@ from lessons import LESSONS, figures, read, run
 
 pytestmark = pytest.mark.slow
 ALSO_MOBILE = ("01", "02", "05", "07")
-CASES = [(p, m) for p in LESSONS for m in ("vgg16", "mobilenetv2") if m == "vgg16" or p.name[:2] in ALSO_MOBILE]
+CASES = [
+    (p, m)
+    for p in LESSONS
+    for m in ("vgg16", "mobilenetv2")
+    if m == "vgg16" or p.name[:2] in ALSO_MOBILE
+]
 
 
 @pytest.mark.parametrize("path, model", CASES, ids=lambda v: getattr(v, "stem", v))
