@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 import vizlib
-from vizlib.saliency import residual
+from vizlib.gradients import residual
 
 
 @pytest.fixture(scope="module", params=shapes.SHAPES, ids=lambda f: f.__name__)

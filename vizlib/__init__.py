@@ -34,15 +34,16 @@ except (
 ):  # where Keras trains on another backend: the networks and the data are enough
     pass
 else:
-    from .activations import activations, filters
     from .attacks import fgsm, pgd
     from .backprop import deconvnet, guided_backprop
-    from .cam import cam, grad_cam, guided_grad_cam, upsample
-    from .features import features, neighbours, pca, tsne
+    from .class_maps import cam, grad_cam, guided_grad_cam, upsample
+    from .embeddings import features, neighbours, pca, tsne
+    from .feature_maps import activations, filters
+    from .gradients import gradient, integrated_gradients, residual, saliency, smoothgrad
     from .graph import logits, probabilities
-    from .occlusion import Occlusion, occlusion
     from .patches import Patches, ReceptiveField, receptive_field, top_patches
-    from .saliency import gradient, integrated_gradients, saliency, segment, smoothgrad
+    from .perturbation import Occlusion, occlusion
+    from .segmentation import segment
 from .models import Net, find_layer, load
 
 __version__ = "0.1.0"
@@ -51,7 +52,7 @@ _rooms = ("barnyard", "dissection", "photos", "show", "truth", "widgets")
 __all__ = [
     "Net", "Occlusion", "Patches", "ReceptiveField", "activations", "cam", "deconvnet", "features", "fgsm", "filters", "find_layer", "grad_cam", "gradient",
     "guided_backprop", "guided_grad_cam", "integrated_gradients", "load", "logits", "neighbours", "occlusion", "patches", "pca", "pgd", "probabilities",
-    "receptive_field", "saliency", "segment", "smoothgrad", "top_patches", "tsne", "upsample", *_rooms
+    "receptive_field", "residual", "saliency", "segment", "smoothgrad", "top_patches", "tsne", "upsample", *_rooms
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import graph
-from .saliency import gradient
+from .gradients import gradient
 
 
 def guided_backprop(model, images, target=None, *, layer=None, unit=None, batch_size=32):

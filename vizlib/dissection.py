@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import graph
-from .cam import upsample
+from .class_maps import upsample
 
 
 class Dissection(NamedTuple):

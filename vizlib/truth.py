@@ -8,7 +8,7 @@ from skimage.metrics import structural_similarity
 from skimage.transform import downscale_local_mean
 
 from . import graph
-from .cam import upsample
+from .class_maps import upsample
 from .models import inner_layers
 
 

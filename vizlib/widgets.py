@@ -6,13 +6,13 @@ from IPython.display import display
 from matplotlib import colormaps
 
 from . import show as draw
-from .activations import activations
-from .cam import grad_cam
+from .class_maps import grad_cam
+from .feature_maps import activations
+from .gradients import gradient, integrated_gradients, saliency, smoothgrad
 from .graph import probabilities
 from .models import map_layers
-from .occlusion import occlusion
 from .patches import Patches, crop
-from .saliency import gradient, integrated_gradients, saliency, smoothgrad
+from .perturbation import occlusion
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 

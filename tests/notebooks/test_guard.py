@@ -12,17 +12,17 @@ from lessons import ROOT
 BREAKS = {
     "activations": ("vizlib/graph.py", "seen[layer] = call(*args, **kwargs)", "seen[layer] = call(*args, **kwargs) * 0.9",
                     "tests/test_graph.py -k activations", "notebooks/01_activations.ipynb"),
-    "features": ("vizlib/features.py", "np.argsort(distances,", "np.argsort(-distances,",
+    "features": ("vizlib/embeddings.py", "np.argsort(distances,", "np.argsort(-distances,",
                  "tests/test_features.py -k by_hand", "notebooks/02_feature_vectors.ipynb"),
     "patches": ("vizlib/patches.py", "place = flat.argmax(2)", "place = flat.argmin(2)",
                 "tests/test_patches.py -k best_of_all", "notebooks/03_maximal_patches.ipynb"),
     "occlusion": ("vizlib/graph.py", "fill = image.mean((0, 1))", "fill = image.max((0, 1))",
                   "tests/test_occlusion.py -k mean_pooling", "notebooks/04_occlusion.ipynb"),
-    "saliency": ("vizlib/saliency.py", "reduce(np.maximum, np.moveaxis(np.abs(signed), -1, 0))", "np.abs(signed.max(-1))",
+    "saliency": ("vizlib/gradients.py", "reduce(np.maximum, np.moveaxis(np.abs(signed), -1, 0))", "np.abs(signed.max(-1))",
                  "tests/test_saliency.py -k linear", "notebooks/05_saliency.ipynb"),
     "backprop": ("vizlib/graph.py", '"deconvnet": lambda op, dy: tf.nn.relu(dy),', '"deconvnet": lambda op, dy: _true(op, tf.nn.relu(dy)),',
                  "tests/test_graph.py -k gates", "notebooks/06_guided_backprop.ipynb"),
-    "cam": ("vizlib/cam.py", "gradients.mean((1, 2))", "gradients.max((1, 2))",
+    "cam": ("vizlib/class_maps.py", "gradients.mean((1, 2))", "gradients.max((1, 2))",
             "tests/test_cam.py -k by_hand", "notebooks/07_grad_cam.ipynb"),
 }  # fmt: skip
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from . import graph
+from .. import graph
 
 MOVING = (
     30  # multiply-adds that take as long as moving a value in memory; measured on two CPU cores
