@@ -1,0 +1,111 @@
+"""What Keras has but does not promise, in one place: a new version of Keras is looked at here first."""
+
+import contextlib
+import threading
+import weakref
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def inner_layers(model):
+    """All layers inside the model in the order of their use, also those of models that are layers."""
+    found = {}
+    for layer in model._flatten_layers(include_self=False, recursive=False):
+        for inner in (layer, *inner_layers(layer)):
+            found[id(inner)] = inner
+    return list(found.values())
+
+
+def below(layer):
+    """The layer, or model, whose output this one takes."""
+    return layer.input._keras_history.operation
+
+
+def inputs(model):
+    """The model's symbolic inputs; None where a subclassed model does not know them."""
+    structure = getattr(model, "_inputs_struct", None)
+    structure = getattr(model, "inputs", None) if structure is None else structure
+    return None if structure is None else keras.tree.flatten(structure)
+
+
+def call(model, x):
+    """All outputs of the model for its single input, as at inference."""
+    structure = getattr(model, "_inputs_struct", None)  # a functional model wants the one it has
+    given = x if structure is None else keras.tree.pack_sequence_as(structure, [x])
+    return keras.tree.flatten(model(given, training=False))
+
+
+@contextlib.contextmanager
+def captured(layers):
+    """Within, the dictionary given collects the outputs of each layer; afterwards the layers are as before.
+
+    Only calls of this thread count: a model may be used in another one meanwhile.
+    """
+    outputs, before = {layer: [] for layer in layers}, {}
+    thread = threading.get_ident()
+
+    def wrapped(layer, call):
+        def collecting(*args, **kwargs):
+            output = call(*args, **kwargs)
+            if threading.get_ident() == thread:
+                outputs[layer].append(output)
+            return output
+
+        return collecting
+
+    try:
+        for layer in layers:
+            before[layer] = layer.__dict__.get("call")
+            layer.__dict__["call"] = wrapped(layer, layer.call)  # setattr would be tracked by Keras
+        yield outputs
+    finally:
+        for layer, call in before.items():
+            layer.__dict__.pop("call", None)
+            if call is not None:
+                layer.__dict__["call"] = call
+
+
+_plain = set()  # attributes that every layer or model has, whatever it computes
+
+
+def fingerprint(model):
+    """Changes with a layer, a variable, or an attribute of a layer: what was traced before is stale then."""
+    if not _plain:
+        bare = keras.layers.Layer, keras.Model, keras.Sequential
+        _plain.update(*(vars(kind(name="bare")) for kind in bare), TRAINING)
+    layers = [model, *inner_layers(model)]
+    attributes = (
+        tuple(_mark(v) for k, v in vars(layer).items() if k not in _plain) for layer in layers
+    )
+    return (
+        tuple(map(weakref.ref, layers)),
+        tuple(attributes),
+        tuple(layer.dtype_policy.name for layer in layers),
+        tuple(id(v.value) for v in model.variables),
+        _mark(getattr(model, "loss", None)),
+    )
+
+
+# What compiling and training leave on a model; its loss, which says what the output is, counts apart.
+TRAINING = (
+    "loss", "optimizer", "history", "compiled", "stop_training", "train_function", "test_function", "predict_function", "_compile_config", "_compile_loss", "_compile_metrics", "_loss_tracker",
+    "_inputs", "_inputs_struct", "_nodes", "_nodes_by_depth", "_operations", "_operations_by_depth", "_outputs", "_outputs_struct", "output_names",
+)  # fmt: skip
+
+
+def _mark(value, depth=3):
+    """What changes when the value does: small ones stand for themselves, others for their identity."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple) and depth:
+        return tuple(_mark(v, depth - 1) for v in value)
+    if isinstance(value, dict) and depth:
+        return tuple((k, _mark(v, depth - 1)) for k, v in value.items())
+    small = isinstance(value, np.ndarray | np.generic) or tf.is_tensor(value)
+    if small and hasattr(value, "numpy"):
+        value = value.numpy()
+    if small and getattr(value, "size", 1e9) <= 4096:
+        return value.shape, value.tobytes()
+    return id(value)
