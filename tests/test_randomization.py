@@ -1,6 +1,7 @@
-"""Networks that forget: what is made new, how, and that it comes back; rank correlation and similarity by hand."""
+"""Networks that forget: what is made new, how, and that it comes back; maps compared by hand."""
 
 import random
+import threading
 import warnings
 
 import keras
@@ -36,7 +37,7 @@ def new(before, after):
     return {i for i, (a, b) in enumerate(zip(before, after)) if not np.array_equal(a, b)}
 
 
-# ---- which layers are new, and when --------------------------------------------------------------------------------
+# ---- which layers are new, and when --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cascading", [True, False])
@@ -65,7 +66,7 @@ def test_layers_become_new_from_the_output_down(case, cascading):
     ids=lambda f: f.__name__,
 )
 def test_no_map_comes_from_an_old_trace(method):
-    """A map that hangs on the top layer changes with the first layer that is new, and is as that network's own."""
+    """A map of the top layer changes with the first layer that is new, and is that network's own."""
     model, _, x, _ = shapes.build(shapes.fused)
     kept = []
 
@@ -99,7 +100,66 @@ def test_weights_come_back_whatever_happens(error, when):
     assert len(calls) == when + 1 and new(trained, model.get_weights()) == set()
 
 
-# ---- how they become new -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_second_interrupt_does_not_lose_the_weights(times, monkeypatch):
+    """Ctrl+C while the weights are put back, again and again: half of them are back by then."""
+    model, _, x, _ = shapes.build(shapes.fused)
+    trained, put_back, presses = model.get_weights(), keras.Model.set_weights, []
+
+    def interrupted(self, weights):
+        if self is model and len(presses) < times:
+            presses.append(1)
+            put_back(self, [*weights[:4], *self.get_weights()[4:]])
+            raise KeyboardInterrupt
+        put_back(self, weights)
+
+    calls = []
+
+    def method(model, images):
+        calls.append(1)
+        if len(calls) == 4:
+            raise KeyboardInterrupt("first")
+        return images
+
+    monkeypatch.setattr(keras.layers.Layer, "set_weights", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        truth.randomization(method, model, x)
+    assert len(presses) == times and new(trained, model.get_weights()) == set()
+
+
+def test_a_second_thread_waits_for_the_trained_weights():
+    model, _, x, _ = shapes.build(shapes.fused)
+    trained, kept, found = model.get_weights(), [], []
+
+    def second():
+        found.append(truth.randomization(remembers(kept), model, x))
+
+    thread = threading.Thread(target=second)
+
+    def first(model, images):
+        if new(trained, model.get_weights()) and not thread.ident:
+            thread.start()
+            thread.join(0.5)  # as long as it would take without a lock; with it, this runs out
+        return vizlib.logits(model, images)
+
+    mine = truth.randomization(first, model, x)
+    thread.join()
+    assert new(trained, kept[0]) == new(trained, model.get_weights()) == set()
+    np.testing.assert_array_equal(found[0].maps, mine.maps)
+
+
+def test_a_method_may_itself_randomize():
+    model, _, x, _ = shapes.build(shapes.fused)
+    trained = model.get_weights()
+
+    def nested(model, images):
+        return truth.randomization(vizlib.logits, model, images).original
+
+    assert truth.randomization(nested, model, x).maps.shape == (4, 3, 3)
+    assert new(trained, model.get_weights()) == set()
+
+
+# ---- how they become new -------------------------------------------------------------------------
 
 
 class Scale(layers.Layer):
@@ -239,7 +299,35 @@ def test_what_cannot_be_made_new_gets_one_sentence():
     assert new(trained, model.get_weights()) == set()
 
 
-# ---- how alike two maps are ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "method, seed, says",
+    [
+        ("saliency", 0, "method is a function"),
+        (None, 0, "method is a function"),
+        (lambda m, x: None, 0, "one map for each of the 3 images.*object"),
+        (lambda m, x: np.ones(()), 0, r"one map for each of the 3 images.*shape \(\)"),
+        (lambda m, x: np.ones((2, 8, 8)), 0, "one map for each of the 3 images"),
+        (lambda m, x: x * 1j, 0, "complex"),
+        *((vizlib.logits, seed, "seed is a whole number") for seed in (-1, 1.5, None, "a", True)),
+    ],
+)
+def test_bad_arguments_get_one_sentence(method, seed, says):
+    model, _, x, _ = shapes.build(shapes.fused)
+    trained = model.get_weights()
+    with pytest.raises(ValueError, match=says):
+        truth.randomization(method, model, x, seed=seed)
+    assert new(trained, model.get_weights()) == set()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers(value):
+    model, w, x, _ = shapes.build(shapes.fused)
+    model.set_weights([np.where(k == k.max(), value, k) if i == 2 else k for i, k in enumerate(w)])
+    with pytest.raises(ValueError, match="'conv2/kernel' hold NaN"):
+        truth.randomization(lambda m, x: x, model, x)
+
+
+# ---- how alike two maps are ----------------------------------------------------------------------
 
 
 def test_rank_correlation_is_spearmans():
@@ -264,7 +352,8 @@ def test_similarity_by_hand():
     np.testing.assert_allclose(
         truth.similarity(3 * a, 0.1 * a), 1
     )  # each is scaled by its own maximum
-    # one window of 7 x 7: means 1 and m, variances 0 and v, no covariance; C1 = 0.01 ** 2, C2 = 0.03 ** 2
+    # one window of 7 x 7: means 1 and m, variances 0 and v, no covariance;
+    # C1 = 0.01 ** 2, C2 = 0.03 ** 2
     m, v = a.mean(), a.var(ddof=1)
     np.testing.assert_allclose(
         truth.similarity(a, b), (2 * m + 1e-4) / (m**2 + 1 + 1e-4) * 9e-4 / (v + 9e-4)
@@ -294,7 +383,50 @@ def test_grades_of_likeness(grade):
             == np.isnan(grade(b, empty)).tolist()
             == [True, False, False]
         )
+
+
+class Elsewhere:
+    """As a tensor of another library: NumPy may ask, and gets an error of that library's."""
+
+    shape, ndim = (3, 9, 8), 3
+
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("Can't call numpy() on a tensor that requires grad.")
+
+
+@pytest.mark.parametrize(
+    "grade", [truth.rank_correlation, truth.similarity], ids=lambda f: f.__name__
+)
+@pytest.mark.parametrize(
+    "other, says",
+    [
+        (np.ones((3, 9, 7)), "Give two arrays of maps of one shape"),
+        (np.ones((9, 8)), "Give two arrays of maps of one shape"),
+        (3.0, "Give two arrays of maps of one shape"),
+        (True, "Give two arrays of maps of one shape"),
+        (None, "real numbers, not object"),
+        ("a", "real numbers, not <U1"),
+        (np.ones((3, 9, 8)) * 1j, "real numbers, not complex"),
+        (np.full((3, 9, 8), np.nan), "NaN"),
+        (np.full((3, 9, 8), np.longdouble("1e400")), "infinite"),
+        (Elsewhere(), "cannot be read as an array"),
+    ],
+)
+def test_what_is_no_map_gets_one_sentence(grade, other, says):
+    for pair in ((np.ones((3, 9, 8)), other), (other, np.ones((3, 9, 8)))):
+        with pytest.raises(ValueError, match=says):
+            grade(*pair)
     with pytest.raises(ValueError, match="Give two arrays of maps of one shape"):
-        grade(a, b[:, :8])
-    with pytest.raises(ValueError, match="Give two arrays of maps of one shape"):
-        grade(a[0, ..., 0], b[0, ..., 0])
+        grade(np.ones((0, 9, 8)), np.ones((0, 9, 8)))
+
+
+def test_ssim_needs_seven_positions_a_side():
+    with pytest.raises(ValueError, match="7 x 7.*upsample"):
+        truth.similarity(np.ones((1, 7, 6)), np.ones((1, 7, 6)))
+    assert truth.rank_correlation(np.eye(2)[None], np.eye(2)[None]) == pytest.approx([1])
+
+
+def test_huge_maps_are_compared_as_any():
+    a, b = np.random.default_rng(0).random((2, 1, 8, 8))
+    for grade in (truth.rank_correlation, truth.similarity):
+        np.testing.assert_allclose(grade(a * 1e308, b * 1e-300), grade(a, b))

@@ -1,15 +1,16 @@
-"""Grades of maps, on masks small enough to work by hand; deletion and insertion on networks whose curves can be written down."""
+"""Grades of maps, on masks small enough to work by hand; curves of networks that can be written."""
 
 import keras
 import numpy as np
 import pytest
 import shapes
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.filters import gaussian
 
 import vizlib
-from vizlib import graph, truth
+from vizlib import truth
 
 MASK = np.array(
     [[[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]]], bool
@@ -73,29 +74,73 @@ def test_random_maps_are_at_chance_and_scale_does_not_matter(seed):
     np.testing.assert_allclose(truth.mass_inside(7 * maps, masks), truth.mass_inside(maps, masks))
 
 
+class Elsewhere:
+    """As a tensor of another library: NumPy may ask, and gets an error of that library's."""
+
+    shape, ndim = (1, 4, 4), 3
+
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("Can't call numpy() on a tensor that requires grad.")
+
+
+NO_MAPS = [
+    (np.full((1, 4, 4), np.nan), "NaN"),
+    (np.full((1, 4, 4), -np.inf), "NaN or infinite"),
+    (np.full((1, 4, 4), np.longdouble("1e400")), "infinite"),
+    (np.ones((1, 4, 4)) * 1j, "real numbers, not complex"),
+    (np.full((1, 4, 4), "a"), "real numbers, not <U1"),
+    (None, "real numbers, not object"),
+    (Elsewhere(), "cannot be read as an array"),
+    ([[1.0], [1.0, 2.0]], "cannot be read as an array"),
+    (3.0, r"not \(\)"),
+    (True, r"not \(\)"),
+    (np.ones((4, 4)), r"not \(4, 4\)"),
+    (np.ones((0, 4, 4)), r"not \(0, 4, 4\)"),
+    (np.ones((1, 4, 4, 0)), "Give "),
+]
+
+
 @pytest.mark.parametrize(
     "maps, masks, says",
     [
-        (np.ones((1, 3, 4)), MASK, "no multiple"),
+        *((maps, MASK, says) for maps, says in NO_MAPS),
+        (np.ones((1, 3, 4)), MASK, r"no multiple.*vizlib.upsample\(maps, \(4, 4\)\)"),
+        (np.ones((1, 8, 8)), MASK, "no multiple.*vizlib.upsample"),
         (np.ones((2, 4, 4)), MASK, "as many masks"),
-        (np.ones((4, 4)), MASK, "as many masks"),
         (np.ones((1, 4, 4)), MASK.astype(int), "true and false"),
-        (np.full((1, 4, 4), np.nan), MASK, "NaN"),
+        (np.ones((1, 4, 4)), None, "true and false"),
+        (np.ones((1, 4, 4)), Elsewhere(), "cannot be read as an array"),
+        (np.ones((1, 4, 4)), MASK[0], "true and false"),
     ],
 )
 def test_bad_input_gets_one_sentence(maps, masks, says):
     for grade in (truth.mass_inside, truth.pointing_game):
         with pytest.raises(ValueError, match=says):
             grade(maps, masks)
-    with pytest.raises(ValueError, match="tolerance"):
-        truth.pointing_game(np.ones((1, 4, 4)), MASK, tolerance=-1)
 
 
-# ---- deletion and insertion ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize("tolerance", [-1, 1.0, True, None, "1", np.array(1), np.nan], ids=repr)
+def test_a_tolerance_is_a_whole_number(tolerance):
+    with pytest.raises(ValueError, match="tolerance is a whole number of at least 0"):
+        truth.pointing_game(np.ones((1, 4, 4)), MASK, tolerance=tolerance)
+
+
+def test_what_the_sentence_about_sizes_says_works():
+    maps = vizlib.upsample(np.ones((1, 3, 4)), (4, 4))
+    assert truth.mass_inside(maps, MASK) == pytest.approx([1])
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e300, 1.7e308])
+def test_no_scale_is_too_large_or_too_small(scale):
+    maps = (spot(0, 1) + spot(3, 3)) / 3 * scale
+    assert truth.mass_inside(maps, MASK) == [2.0] and truth.pointing_game(maps, MASK) == [0.5]
+
+
+# ---- deletion and insertion ----------------------------------------------------------------------
 
 
 def linear(weights, bias=0.0):
-    """A network whose logit 0 is the sum of weights (H, W, C) times the picture, plus the bias; logit 1 is its opposite."""
+    """Logit 0 is the sum of weights (H, W, C) times the image, plus a bias; 1 is its opposite."""
     x = keras.Input(weights.shape)
     model = keras.Model(x, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
     model.set_weights([np.stack([weights.ravel(), -weights.ravel()], 1), np.array([bias, -bias])])
@@ -103,7 +148,7 @@ def linear(weights, bias=0.0):
 
 
 def ranked(rng, n=2, height=3, width=5, channels=2):
-    """A linear network, pictures, maps without ties and each picture's contributions, most important pixel first."""
+    """A linear network, images, maps without ties, and each image's parts in that order."""
     weights, x = (
         rng.normal(size=(height, width, channels)),
         rng.normal(size=(n, height, width, channels)).astype("float32"),
@@ -217,23 +262,29 @@ def test_going_by_a_map_is_coming_by_its_opposite_backwards():
 
 @pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda f: f.__name__)
 def test_both_ends_on_every_shape(shape):
-    model, _, x, _ = shapes.build(shape)
-    maps = vizlib.grad_cam(model, x)
-    target = (
-        vizlib.logits(model, x).argmax(1)
-        if shape not in (shapes.sigmoid_one, shapes.linear_one)
-        else (vizlib.logits(model, x)[:, 0] > 0).astype(int)
-    )
+    model, w, x, _ = shapes.build(shape)
+    maps, z = vizlib.grad_cam(model, x), shapes.forward(x, w)[0]
+    target = z.argmax(1) if z.shape[1] > 1 else (z[:, 0] > 0).astype(int)
     blurred = np.stack([gaussian(picture, 0.8, channel_axis=-1, mode="nearest") for picture in x])
     flat = np.broadcast_to(x.mean((1, 2), keepdims=True), x.shape)
     for method, first, last in ((truth.deletion, x, flat), (truth.insertion, blurred, x)):
         found = method(model, x, maps, steps=4)
         assert found.scores.shape == (3, 5)
-        ends = [
-            graph.score(*graph.forward(model, end), target, "probability") for end in (first, last)
-        ]
-        np.testing.assert_allclose(found.scores[:, [0, -1]], np.stack(ends, 1), rtol=1e-4)
-        assert np.abs(ends[0] - ends[1]).max() > 1e-3
+        ends = np.stack([logit(shapes.forward(end, w)[0], target) for end in (first, last)], 1)
+        np.testing.assert_allclose(found.scores[:, [0, -1]], ends, atol=1e-4)
+        assert np.abs(ends[:, 0] - ends[:, 1]).max() > 1e-3
+
+
+def logit(z, target):
+    """Of each row's class; a single unit is that of class 1, and its negative that of class 0."""
+    return z[range(len(z)), target] if z.shape[1] > 1 else np.where(target, z[:, 0], -z[:, 0])
+
+
+def test_a_probability_if_asked_for():
+    model, w, x, _ = shapes.build(shapes.fused)
+    found = truth.deletion(model, x, np.zeros((3, 8, 8)), 2, steps=1, score="probability")
+    z = shapes.forward(x, w)[0]
+    np.testing.assert_allclose(found.scores[:, 0], np.exp(z[:, 2]) / np.exp(z).sum(1), atol=1e-5)
 
 
 def test_maps_of_other_sizes_batches_and_bars(capsys):
@@ -252,29 +303,40 @@ def test_maps_of_other_sizes_batches_and_bars(capsys):
         )
 
 
-def test_no_more_pictures_at_a_time_than_asked_for(monkeypatch):
-    model, x, maps, _ = ranked(np.random.default_rng(0))
-    sizes, forward = [], graph.forward
-    monkeypatch.setattr(
-        graph,
-        "forward",
-        lambda model, x, **options: sizes.append(len(x)) or forward(model, x, **options),
-    )
+def counting(sizes):
+    """A layer that gives what it takes, and notes how many images came at a time."""
+
+    class Counts(keras.layers.Layer):
+        def call(self, x):
+            def count(value):
+                sizes.append(len(value))
+                return value
+
+            return tf.ensure_shape(tf.numpy_function(count, [x], x.dtype), x.shape)
+
+    return Counts()
+
+
+def test_no_more_images_at_a_time_than_asked_for():
+    inner, x, maps, _ = ranked(np.random.default_rng(0))
+    sizes = []
+    model = keras.Sequential([keras.Input(x.shape[1:]), counting(sizes), inner])
     truth.deletion(model, x, maps, 0, steps=9, batch_size=4)
-    assert sizes == 2 * [4, 4, 2]  # ten of each
+    assert sorted(sizes) == [2, 2, 4, 4, 4, 4]  # ten of each
     sizes.clear()
     truth.deletion(model, x, maps, steps=9, batch_size=4)
-    assert sizes == [2, *2 * [4, 4, 2]]  # the whole pictures first: which class?
+    assert sorted(sizes) == [2, 2, 2, 4, 4, 4, 4]  # the whole images, too: which class?
 
 
 @pytest.mark.parametrize(
     "options, says",
     [
-        (dict(maps=np.zeros((1, 3, 5))), "one for each of the 2 pictures"),
+        (dict(maps=np.zeros((1, 3, 5))), "one for each of the 2 images"),
         (dict(maps=np.zeros((3, 5))), r"not \(3, 5\)"),
         (dict(maps=np.zeros((2, 6, 5))), "no larger than 3 x 5"),
         (dict(maps=np.full((2, 3, 5), np.nan)), "NaN"),
-        (dict(steps=0), "steps"),
+        *((dict(maps=maps), says) for maps, says in NO_MAPS),
+        *((dict(steps=bad), "steps is a whole number") for bad in (0, 2.0, "4", None, np.array(4))),
         (dict(batch_size=0), "batch_size"),
         (dict(fill="grey"), "'grey'"),
         (dict(fill=(1.0, 2.0, 3.0)), r"a colour \(2,\)"),
@@ -290,3 +352,14 @@ def test_bad_curves_get_one_sentence(options, says):
     for method in (truth.deletion, truth.insertion):
         with pytest.raises(ValueError, match=says):
             method(model, **arguments)
+
+
+def test_maps_that_float32_cannot_hold_are_only_an_order():
+    model, x, maps, _ = ranked(np.random.default_rng(0), height=4, width=4)
+    coarse = np.array([[[1.0, -2.0], [0.5, 3.0]]]).repeat(2, 0)
+    want = truth.deletion(model, x, coarse, 0).scores
+    np.testing.assert_array_equal(truth.deletion(model, x, coarse * 1e300, 0).scores, want)
+    np.testing.assert_array_equal(
+        truth.deletion(model, x, maps * 1e300, 0).scores,
+        truth.deletion(model, x, maps, 0).scores,
+    )

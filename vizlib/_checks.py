@@ -1,0 +1,36 @@
+"""Arrays and whole numbers that a user gives: as they should be, or one sentence."""
+
+import reprlib
+from typing import Any
+
+import numpy as np
+
+
+def as_array(value: Any, name: str) -> np.ndarray:
+    """What NumPy makes of a value; a tensor that keeps its gradient, for instance, is refused."""
+    try:
+        return np.asarray(value)
+    except Exception as error:  # what a stranger's __array__ may raise
+        raise ValueError(
+            f"{name} cannot be read as an array ({type(error).__name__}): give a NumPy array."
+        ) from error
+
+
+def as_numbers(value: Any, name: str) -> np.ndarray:
+    """Finite real numbers, float64; true and false are 1 and 0."""
+    array = as_array(value, name)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be real numbers, not {array.dtype}: give a NumPy array.")
+    with np.errstate(over="ignore"):  # a long double that no float64 holds is infinite
+        array = array.astype(float, copy=False)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} hold NaN or infinite values: look where they were made.")
+    return array
+
+
+def check_whole(value: Any, name: str, least: int = 0, most: int | None = None) -> None:
+    """Refuse what is no whole number from `least` to `most`; true and false are none."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or value < least or (most is not None and value > most):
+        limits = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise ValueError(f"{name} is a whole number {limits}, not {reprlib.repr(value)}.")
