@@ -160,6 +160,15 @@ def build(shape):
     return model, w, pictures(channels=channels), last
 
 
+def predicted(model, x, w):
+    """d logit / d logits of what each image is predicted as, (N, K); of a mere number, the number's."""
+    z = forward(x, w)[0]
+    if z.shape[1] > 1:
+        return np.eye(z.shape[1])[z.argmax(1)]
+    number = model.layers[-1].activation is keras.activations.linear
+    return np.where((z > 0) | number, 1.0, -1.0)
+
+
 # ---- what it computes ----------------------------------------------------------------------------------------------
 
 

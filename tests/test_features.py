@@ -1,4 +1,4 @@
-"""Feature vectors of every model shape and kind of data; neighbours, PCA and t-SNE on points whose answer is known."""
+"""Feature vectors of every model shape and kind of data; points whose neighbours and plane are known."""
 
 import numpy as np
 import pytest
@@ -61,34 +61,12 @@ def test_an_interrupt_leaves_nothing_behind():
     assert len(vizlib.features(model, x, last)) == 3
 
 
-@pytest.mark.parametrize(
-    "data, says",
-    [
-        ([], "empty"),
-        (np.zeros((0, 8, 8, 3), "float32"), "N at least 1"),
-        ([(np.zeros((1, 8, 8, 3), "float32"), np.zeros(1))], "drop the labels"),
-        ([np.zeros((1, 8, 8, 3), "uint8")], "uint8"),
-        (np.zeros((8, 8, 3), "float32"), "batch"),
-    ],
-)
-def test_bad_data_gets_one_sentence(data, says):
-    model, *_ = shapes.build(shapes.fused)
-    with pytest.raises(ValueError, match=says):
-        vizlib.features(model, data)
-
-
-def test_pictures_of_two_sizes_and_no_such_layer():
-    import keras
-
-    x = keras.Input((None, None, 3))
-    model = keras.Model(x, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)))
-    with pytest.raises(ValueError, match="fit them to one size"):
-        vizlib.features(model, [np.zeros((1, 8, 8, 3)), np.zeros((1, 9, 8, 3))])
+def test_no_such_layer():
     with pytest.raises(ValueError, match="did you mean"):
-        vizlib.features(model, np.zeros((1, 8, 8, 3)), "dense7")
+        vizlib.features(shapes.build(shapes.fused)[0], np.zeros((1, 8, 8, 3)), "dense7")
 
 
-# ---- points --------------------------------------------------------------------------------------------------------
+# ---- points --------------------------------------------------------------------------------------
 
 
 def test_neighbours_by_hand():
@@ -121,23 +99,89 @@ def test_tsne_keeps_groups_and_obeys_its_seed():
     assert np.abs(plane - vizlib.tsne(x, perplexity=10, seed=1)).max() > 0
 
 
+class Elsewhere:
+    """As a tensor of another library: NumPy may ask, and gets an error of that library's."""
+
+    shape, ndim = (7, 3), 2
+
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("Can't call numpy() on a tensor that requires grad.")
+
+
+POINTS = np.random.default_rng(0).normal(size=(7, 3))
+
+
+@pytest.mark.parametrize("call", [lambda x: vizlib.neighbours(x, POINTS), vizlib.pca, vizlib.tsne])
+@pytest.mark.parametrize(
+    "x, says",
+    [
+        (POINTS[0], r"one row each, not \(3,\)"),
+        (POINTS[:0], "one row each"),
+        (3.0, r"one row each, not \(\)"),
+        (True, r"one row each, not \(\)"),
+        (POINTS * np.nan, "NaN or infinite"),
+        (POINTS * np.longdouble("1e400"), "infinite"),
+        (POINTS * 1e16, "larger than 1e15"),
+        (POINTS * 1j, "real numbers, not complex"),
+        (POINTS.astype(str), "real numbers, not <U"),
+        (None, "real numbers, not object"),
+        (Elsewhere(), "cannot be read as an array"),
+        ([[1.0], [1.0, 2.0]], "cannot be read as an array"),
+    ],
+)
+def test_what_are_no_points_gets_one_sentence(call, x, says):
+    with pytest.raises(ValueError, match=says):
+        call(x)
+
+
 @pytest.mark.parametrize(
     "call, says",
     [
-        (lambda x: vizlib.neighbours(x, x, 8), "k is from 1 to the number of points, 7"),
         (lambda x: vizlib.neighbours(x, x[:, :2], 1), "take both from one layer"),
-        (lambda x: vizlib.pca(x, 4), "1 to 3 directions"),
         (lambda x: vizlib.tsne(x), "needs more than 30 points, not 7"),
-        (lambda x: vizlib.tsne(x[0], perplexity=2), "one row each"),
-        (lambda x: vizlib.pca(x * np.nan), "finite"),
+        (lambda x: vizlib.tsne(x, perplexity=0.5), "needs more than 1 points"),
+        (lambda x: vizlib.tsne(x, perplexity=np.nan), "A perplexity of nan"),
+        *(
+            (lambda x, bad=bad: vizlib.neighbours(x, x, bad), "k is a whole number from 1 to 7")
+            for bad in (0, 8, 2.0, "2", None, True, np.array(2))
+        ),
+        *(
+            (lambda x, bad=bad: vizlib.pca(x, bad), "dims, of 7 points of 3 .*from 1 to 3")
+            for bad in (0, 4, 2.0, "2", None, True, np.array(2))
+        ),
+        *(
+            (lambda x, bad=bad: vizlib.tsne(x, perplexity=bad), "perplexity is a number")
+            for bad in ("2", None, True, 2j, [2], np.ones(2), np.complex64(2))
+        ),
+        *(
+            (lambda x, bad=bad: vizlib.tsne(x, perplexity=2, seed=bad), "seed is a whole number")
+            for bad in (-1, 2**32, 1.5, "1", None, True)
+        ),
+        *(
+            (lambda x, c=c: vizlib.pca(np.full((7, 3), c)), "All points are equal")
+            for c in (0, 0.1, 1e14)
+        ),
+        (lambda x: vizlib.pca(np.eye(7) * 1e-200), "All points are equal"),
+        (lambda x: vizlib.pca(x[:1], 1), "All points are equal"),
+        (lambda x: vizlib.tsne(np.full((7, 3), 0.1), perplexity=2), "All points are equal"),
     ],
 )
 def test_bad_points_get_one_sentence(call, says):
     with pytest.raises(ValueError, match=says):
-        call(np.random.default_rng(0).normal(size=(7, 3)))
+        call(POINTS)
 
 
-# ---- what is shown -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("scale", [1e-150, 1e15])
+def test_the_scale_of_points_does_not_matter(scale):
+    x = POINTS / np.abs(POINTS).max()
+    np.testing.assert_allclose(vizlib.pca(x * scale)[1], vizlib.pca(x)[1])
+    distances, indices = vizlib.neighbours(x * scale, x * scale, 3)
+    np.testing.assert_array_equal(indices, vizlib.neighbours(x, x, 3)[1])
+    assert np.isfinite(distances).all()
+    assert np.isfinite(vizlib.tsne(x * scale, perplexity=2)).all()
+
+
+# ---- what is shown -------------------------------------------------------------------------------
 
 
 def test_thumbnails_do_not_cover_each_other_and_a_grid_shows_all():

@@ -40,7 +40,7 @@ else:
     from .embeddings import features, neighbours, pca, tsne
     from .feature_maps import activations, filters
     from .gradients import gradient, integrated_gradients, residual, saliency, smoothgrad
-    from .graph import logits, probabilities
+    from .engine import logits, probabilities
     from .patches import Patches, ReceptiveField, receptive_field, top_patches
     from .perturbation import Occlusion, occlusion
     from .segmentation import segment

@@ -1,18 +1,28 @@
-"""What excited a class or a unit, drawn by a backward pass with another rule at the ReLUs; and max-pooling undone."""
+"""What excited a class or a unit, drawn by a backward pass with another rule at the ReLUs."""
 
 import numpy as np
 
-from . import graph
+from . import engine
 from .gradients import gradient
+from .types import Images, LayerLike, Score, Target
 
 
-def guided_backprop(model, images, target=None, *, layer=None, unit=None, batch_size=32):
-    """A backward pass in which a ReLU passes a signal on where both the signal and its input are positive.
+def guided_backprop(
+    model,
+    images: Images,
+    target: Target = None,
+    *,
+    layer: LayerLike | None = None,
+    unit=None,
+    score: Score = "logit",
+    batch_size: int = 32,
+) -> np.ndarray:
+    """A backward pass in which ReLUs pass a signal where both it and their input are positive.
 
     Parameters
     ----------
-    model, images, target, layer, unit, batch_size
-        As in `vizlib.gradient`.
+    model, images, target, layer, unit, score, batch_size
+        As in `gradient`.
 
     Returns
     -------
@@ -22,26 +32,55 @@ def guided_backprop(model, images, target=None, *, layer=None, unit=None, batch_
     Raises
     ------
     ValueError
-        As `vizlib.gradient`; a network that is not made of linear layers and ReLUs, or holds none (the sentence names the layers).
+        As `gradient`; a network that is not made of linear layers and ReLUs, or holds no ReLU (the
+        sentence names the layers).
 
     References
     ----------
     Springenberg, Dosovitskiy, Brox, Riedmiller 2015 (arXiv 1412.6806), figure 1.
+
+    Examples
+    --------
+    The score rises with the first pixel and falls with the second: only the first comes back.
+
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.ReLU(),
+    ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+    >>> model.set_weights([np.array([[0, 1], [0, -2]]), np.zeros(2)])
+    >>> vizlib.guided_backprop(model, np.ones((1, 1, 2, 1)), 1).ravel()
+    array([1., 0.], dtype=float32)
     """
     return gradient(
-        model, images, target, relu="guided", layer=layer, unit=unit, batch_size=batch_size
+        model,
+        images,
+        target,
+        relu="guided",
+        layer=layer,
+        unit=unit,
+        score=score,
+        batch_size=batch_size,
     )
 
 
-def deconvnet(model, images, target=None, *, layer=None, unit=None, batch_size=32):
-    """A backward pass in which a ReLU passes a signal on where the signal is positive, whatever its input was.
+def deconvnet(
+    model,
+    images: Images,
+    target: Target = None,
+    *,
+    layer: LayerLike | None = None,
+    unit=None,
+    score: Score = "logit",
+    batch_size: int = 32,
+) -> np.ndarray:
+    """A backward pass in which ReLUs pass a signal where it is positive, whatever their input was.
 
-    Max-pooling sends the signal to the place that was largest, its switch; of a window that is all zero, to its first place.
+    Max-pooling sends the signal to the position that was largest, its switch; of a window that is
+    all zero, to its first position.
 
     Parameters
     ----------
-    model, images, target, layer, unit, batch_size
-        As in `vizlib.gradient`.
+    model, images, target, layer, unit, score, batch_size
+        As in `gradient`.
 
     Returns
     -------
@@ -55,14 +94,33 @@ def deconvnet(model, images, target=None, *, layer=None, unit=None, batch_size=3
 
     References
     ----------
-    Zeiler, Fergus 2014 (arXiv 1311.2901), section 2.1. That it is a backward pass: Simonyan and others 2014 (arXiv 1312.6034), section 4.
+    Zeiler, Fergus 2014 (arXiv 1311.2901), section 2.1. That it is a backward pass: Simonyan,
+    Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 4.
+
+    Examples
+    --------
+    The first pixel was negative, so the ReLU was closed there; the signal comes back all the same.
+
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.ReLU(),
+    ...                           keras.layers.Flatten(), keras.layers.Dense(2)])
+    >>> model.set_weights([np.array([[0, 1], [0, -2]]), np.zeros(2)])
+    >>> vizlib.deconvnet(model, np.array([-1.0, 1.0]).reshape(1, 1, 2, 1), 1).ravel()
+    array([1., 0.], dtype=float32)
     """
     return gradient(
-        model, images, target, relu="deconvnet", layer=layer, unit=unit, batch_size=batch_size
+        model,
+        images,
+        target,
+        relu="deconvnet",
+        layer=layer,
+        unit=unit,
+        score=score,
+        batch_size=batch_size,
     )
 
 
-def pool(maps, size=2):
+def pool(maps: np.ndarray, size: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """Max-pooling that remembers, in windows that do not overlap.
 
     Parameters
@@ -75,24 +133,36 @@ def pool(maps, size=2):
     -------
     pooled : ndarray, (N, H // size, W // size, C)
     switches : ndarray of int, of the same shape
-        Which place of its window was largest, counted row by row; of equal ones the first.
+        Which position of its window was largest, counted row by row; of equal ones the first.
+
+    Raises
+    ------
+    ValueError
+        Maps of another shape, or smaller than a window; a size that is no whole number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib.backprop import pool
+    >>> pooled, switches = pool(np.array([[1, 2], [4, 3]]).reshape(1, 2, 2, 1))
+    >>> int(pooled[0, 0, 0, 0]), int(switches[0, 0, 0, 0])
+    (4, 2)
     """
-    graph.check_count(size, "size")
-    if np.ndim(maps) != 4 or min(np.shape(maps)[1:3]) < size:
+    engine.check_count(size, "size")
+    maps = engine.as_array(maps, "Maps")
+    if maps.ndim != 4 or min(maps.shape[1:3]) < size:
         raise ValueError(
-            f"Give maps (N, H, W, C) of at least {size} x {size} places, not {np.shape(maps)}."
+            f"Give maps (N, H, W, C) of at least {size} x {size} positions, not {maps.shape}."
         )
-    n, h, w, c = np.shape(maps)
+    n, h, w, c = maps.shape
     rows, columns = h // size, w // size
-    windows = np.asarray(maps)[:, : rows * size, : columns * size].reshape(
-        n, rows, size, columns, size, c
-    )
+    windows = maps[:, : rows * size, : columns * size].reshape(n, rows, size, columns, size, c)
     windows = windows.transpose(0, 1, 3, 5, 2, 4).reshape(n, rows, columns, c, size * size)
     return windows.max(-1), windows.argmax(-1)
 
 
-def unpool(signal, switches, size=2):
-    """Max-pooling undone: each value goes back to where its switch says, and zeros to the rest of the window.
+def unpool(signal: np.ndarray, switches: np.ndarray, size: int = 2) -> np.ndarray:
+    """Max-pooling undone: each value goes where its switch points, zeros to the rest of the window.
 
     Parameters
     ----------
@@ -105,23 +175,36 @@ def unpool(signal, switches, size=2):
     -------
     ndarray, (N, h * size, w * size, C)
 
+    Raises
+    ------
+    ValueError
+        Signals and switches of different shapes; switches that point out of their window.
+
     References
     ----------
     Zeiler, Fergus 2014 (arXiv 1311.2901), section 2.1, "unpooling".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib.backprop import unpool
+    >>> unpool(np.full((1, 1, 1, 1), 4), np.full((1, 1, 1, 1), 2))[0, :, :, 0]
+    array([[0, 0],
+           [4, 0]])
     """
-    signal, switches = np.asarray(signal), np.asarray(switches)
+    engine.check_count(size, "size")
+    signal, switches = engine.as_array(signal, "Signals"), engine.as_array(switches, "Switches")
     if (
         signal.ndim != 4
         or signal.shape != switches.shape
+        or signal.size == 0
         or not 0 <= switches.min() <= switches.max() < size * size
     ):
         raise ValueError(
-            f"Give signals and switches of one shape (N, h, w, C), the switches from 0 to {size * size - 1}, not {signal.shape} and {switches.shape}."
+            "Give signals and switches of one shape (N, h, w, C), the switches from 0 to "
+            f"{size * size - 1}, not {signal.shape} and {switches.shape}."
         )
     n, h, w, c = signal.shape
     windows = signal[..., None] * (np.arange(size * size) == switches[..., None])
-    return (
-        windows.reshape(n, h, w, c, size, size)
-        .transpose(0, 1, 4, 2, 5, 3)
-        .reshape(n, h * size, w * size, c)
-    )
+    windows = windows.reshape(n, h, w, c, size, size).transpose(0, 1, 4, 2, 5, 3)
+    return windows.reshape(n, h * size, w * size, c)

@@ -1,43 +1,77 @@
-"""Pictures as points: feature vectors, who is near whom, and two ways to see many dimensions in a plane."""
+"""Images as points: feature vectors, who is near whom, and two ways to see them in a plane."""
+
+import reprlib
 
 import numpy as np
 
-from . import graph
+from . import engine
+from ._checks import as_numbers, check_whole
+from .types import Data, LayerLike
 
 
-def features(model, data, layer=None, *, batch_size=32, progress=False):
-    """A vector for each picture: what a layer says of it.
+def features(
+    model,
+    data: Data,
+    layer: LayerLike | None = None,
+    *,
+    labels: bool = False,
+    batch_size: int = 32,
+    progress: bool = False,
+):
+    """A vector for each image: what a layer makes of it.
 
     Parameters
     ----------
     model : keras.Model
-    data : array (N, H, W, C), `tf.data.Dataset` or iterable of batches (n, H, W, C), in model-input space
-        A dataset or an iterable is read once, batch by batch, and may be larger than memory.
+    data : array (N, H, W, C), or batches of images (n, H, W, C), in model-input space
+        Batches come from a `tf.data.Dataset`, a `PyDataset` or any iterable, alone or each with
+        labels; they are read once, in order, and may be more than memory holds. Where the model takes
+        images of any size, batches may differ in size.
     layer : str or keras.Layer, optional
-        Default: what the classifier takes, after the activation (VGG's fc2). A feature map is averaged over its places.
+        Default: the penultimate layer, what the classifier takes. A feature map is averaged over its
+        positions.
+    labels : bool
+        Give back the labels that come with the images, too: those of a shuffled dataset are another
+        order in a second pass.
     batch_size : int
-        Pictures at a time.
+        Images at a time.
     progress : bool
 
     Returns
     -------
-    ndarray, (N, D)
+    ndarray, (N, D); with `labels` a pair of it and an ndarray, (N, ...)
 
     Raises
     ------
     ValueError
-        Bad or no pictures, pictures of different sizes, data with labels, or no such layer.
+        Bad or no images; data that never end; labels asked for that are not there; no such layer, or
+        none named where there is no classifier.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3),
+    ...                           keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
+    >>> vizlib.features(model, np.ones((5, 8, 8, 3))).shape
+    (5, 4)
     """
-    vectors = []
-    for batch in graph.stream(model, data, batch_size=batch_size, progress=progress):
-        (maps,) = graph.forward(
-            model, batch, graph.BELOW if layer is None else layer, batch_size=batch_size
+    vectors, answers = [], []
+    for images, y in engine.stream(model, data, batch_size=batch_size, progress=progress):
+        if labels and y is None:
+            raise ValueError("The data holds images without labels: leave out labels=True.")
+        maps = engine.forward(
+            model,
+            images,
+            engine.Implied.PENULTIMATE if layer is None else layer,
+            batch_size=batch_size,
         )
         vectors.append(maps.mean(tuple(range(1, maps.ndim - 1))))
-    return np.concatenate(vectors)
+        answers.append(y)
+    vectors = np.concatenate(vectors)
+    return (vectors, np.concatenate(answers)) if labels else vectors
 
 
-def neighbours(x, query, k=5):
+def neighbours(x: np.ndarray, query: np.ndarray, k: int = 5) -> tuple[np.ndarray, np.ndarray]:
     """The k points nearest to each query, by Euclidean distance; of equally near ones the first.
 
     Parameters
@@ -55,15 +89,26 @@ def neighbours(x, query, k=5):
     Raises
     ------
     ValueError
-        More neighbours than points, or points and queries that do not fit together.
+        Points that are no finite real numbers (N, D), or larger than 1e15.
+    ValueError
+        Points and queries of different dimensions.
+    ValueError
+        A k that is no whole number from 1 to N.
+
+    Examples
+    --------
+    >>> import numpy as np, vizlib
+    >>> x = np.array([[0.0], [5.0], [1.0]])
+    >>> vizlib.neighbours(x, x[:1], 2)
+    (array([[0., 1.]]), array([[0, 2]]))
     """
     x, query = _points(x), _points(query)
     if x.shape[1] != query.shape[1]:
         raise ValueError(
-            f"Points have {x.shape[1]} dimensions and queries {query.shape[1]}: take both from one layer."
+            f"Points have {x.shape[1]} dimensions and queries {query.shape[1]}: "
+            "take both from one layer."
         )
-    if not 1 <= k <= len(x):
-        raise ValueError(f"k is from 1 to the number of points, {len(x)}, not {k}.")
+    check_whole(k, "k", 1, len(x))
     from scipy.spatial.distance import cdist
 
     distances = cdist(query, x)
@@ -71,7 +116,7 @@ def neighbours(x, query, k=5):
     return np.take_along_axis(distances, indices, 1), indices
 
 
-def pca(x, dims=2):
+def pca(x: np.ndarray, dims: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """The directions in which the points spread most.
 
     Parameters
@@ -88,20 +133,28 @@ def pca(x, dims=2):
     Raises
     ------
     ValueError
-        More directions than points or dimensions.
+        Points that are no finite real numbers (N, D), or larger than 1e15.
+    ValueError
+        A number of directions that is no whole number from 1 to the smaller of N and D.
+    ValueError
+        Points that are all equal.
+
+    Examples
+    --------
+    >>> import numpy as np, vizlib
+    >>> coordinates, share = vizlib.pca(np.array([[0.0, 0.0], [3.0, 4.0]]), dims=1)
+    >>> abs(coordinates.ravel()), share
+    (array([2.5, 2.5]), array([1.]))
     """
-    x = _points(x)
-    if not 1 <= dims <= min(x.shape):
-        raise ValueError(
-            f"{len(x)} points of {x.shape[1]} dimensions have 1 to {min(x.shape)} directions, not {dims}."
-        )
+    x = _not_equal(_points(x))
+    check_whole(dims, f"dims, of {len(x)} points of {x.shape[1]} dimensions,", 1, min(x.shape))
     from sklearn.decomposition import PCA
 
     found = PCA(dims, svd_solver="full")
     return found.fit_transform(x), found.explained_variance_ratio_
 
 
-def tsne(x, *, perplexity=30, seed=0):
+def tsne(x: np.ndarray, *, perplexity: float = 30, seed: int = 0) -> np.ndarray:
     """A plane in which near points stay near; far ones may end up anywhere.
 
     Parameters
@@ -120,16 +173,34 @@ def tsne(x, *, perplexity=30, seed=0):
     Raises
     ------
     ValueError
-        A perplexity that is too large for so few points.
+        Points that are no finite real numbers (N, D), or larger than 1e15.
+    ValueError
+        Points that are all equal.
+    ValueError
+        A perplexity that is no number, below 1, or too large for so few points.
+    ValueError
+        A seed that is no whole number from 0 to 2**32 - 1.
 
     References
     ----------
     van der Maaten, Hinton 2008, Visualizing data using t-SNE, JMLR 9.
+
+    Examples
+    --------
+    >>> import numpy as np, vizlib
+    >>> vizlib.tsne(np.eye(8), perplexity=2).shape
+    (8, 2)
     """
-    x = _points(x)
+    x = _not_equal(_points(x))
+    check_whole(seed, "seed", 0, 2**32 - 1)
+    if isinstance(perplexity, bool) or not isinstance(
+        perplexity, int | float | np.integer | np.floating
+    ):
+        raise ValueError(f"perplexity is a number of at least 1, not {reprlib.repr(perplexity)}.")
     if not 1 <= perplexity < len(x):
         raise ValueError(
-            f"A perplexity of {perplexity} needs more than {max(perplexity, 1)} points, not {len(x)}: lower it."
+            f"A perplexity of {perplexity} needs more than {max(perplexity, 1)} points, "
+            f"not {len(x)}: lower it."
         )
     from sklearn.manifold import TSNE
 
@@ -137,9 +208,19 @@ def tsne(x, *, perplexity=30, seed=0):
 
 
 def _points(x):
-    x = np.asarray(x, float)
-    if x.ndim != 2 or 0 in x.shape or not np.isfinite(x).all():
+    x = as_numbers(x, "Points")
+    if x.ndim != 2 or 0 in x.shape:
         raise ValueError(
-            f"Points are finite numbers of shape (N, D), one row each, not {x.shape}: features() makes them."
+            f"Points have the shape (N, D), one row each, not {x.shape}: features() makes them."
         )
+    if np.abs(x).max() > 1e15:  # float32 holds no squares of larger ones, and t-SNE takes squares
+        raise ValueError(
+            "Points larger than 1e15 are too far apart to compare: divide them by np.abs(x).max()."
+        )
+    return x
+
+
+def _not_equal(x):
+    if not (np.ptp(x, axis=0) ** 2).any():
+        raise ValueError("All points are equal, so there is nothing to see of them: give others.")
     return x

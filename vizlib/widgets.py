@@ -9,7 +9,7 @@ from . import show as draw
 from .class_maps import grad_cam
 from .feature_maps import activations
 from .gradients import gradient, integrated_gradients, saliency, smoothgrad
-from .graph import probabilities
+from .engine import probabilities
 from .models import map_layers
 from .patches import Patches, crop
 from .perturbation import occlusion

@@ -1,0 +1,434 @@
+"""What a model's output is: the value where it can be told, one sentence where it cannot."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import vizlib
+from vizlib import engine
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(3, 6, 6, 2)).astype("float32")
+
+
+def body(x=None, name=None):
+    x = keras.Input((6, 6, 2)) if x is None else x
+    y = layers.Conv2D(4, 3, activation="relu", name=name)(x)
+    return x, layers.GlobalAveragePooling2D()(y)
+
+
+def classifier(units=3, activation=None, loss=None):
+    x, y = body()
+    model = keras.Model(x, layers.Dense(units, activation, bias_initializer="normal")(y))
+    if loss is not None:
+        model.compile("sgd", loss)
+    return model
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def softmax(z):
+    return np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+
+
+# ---- outputs that have no logits -----------------------------------------------------------------
+
+
+class OwnCall(keras.Model):
+    """A functional model whose call does more than its graph."""
+
+    def call(self, x, training=False):
+        return tf.sigmoid(super().call(x)) ** 2
+
+
+class Compiled(keras.Model):
+    @tf.function
+    def call(self, x, training=False):
+        return super().call(x)
+
+
+def average_of_two():
+    x, y = body()
+    two = [layers.Dense(3, "sigmoid")(y) for _ in range(2)]
+    return keras.Model(x, layers.Average(name="mean_of_two")(two))
+
+
+def one_and_rest():
+    x, y = body()
+    p = layers.Dense(1, "sigmoid")(y)
+    return keras.Model(x, layers.Concatenate(name="both")([1 - p, p]))
+
+
+def clipped():
+    x, y = body()
+    return keras.Model(x, keras.ops.clip(layers.Dense(3, "softmax")(y), 1e-7, 1.0))
+
+
+def concatenated():
+    x, y = body()
+    return keras.Model(x, layers.Concatenate()([layers.Dense(2, "sigmoid")(y) for _ in range(2)]))
+
+
+def by_hand():
+    x, y = body()
+    e = keras.ops.exp(layers.Dense(3)(y))
+    return keras.Model(x, e / keras.ops.sum(e, -1, keepdims=True))
+
+
+def mean_of_a_mask():
+    x = keras.Input((6, 6, 2))
+    mask = layers.Conv2D(3, 3, activation="sigmoid")(x)
+    return keras.Model(x, layers.GlobalAveragePooling2D()(mask))
+
+
+def headless():
+    x, y = body()
+    return keras.Model(x, y)
+
+
+def log_softmax():
+    x, y = body()
+    return keras.Model(x, keras.ops.log_softmax(layers.Dense(3)(y)))
+
+
+def own_call():
+    x, y = body()
+    return OwnCall(x, layers.Dense(3)(y))
+
+
+def compiled_call():
+    x, y = body()
+    return Compiled(x, layers.Dense(3, "softmax")(y))
+
+
+def regression():
+    return classifier(1, loss="mse")
+
+
+def several_numbers():
+    return classifier(3, loss=keras.losses.Huber())
+
+
+def wrong_loss():
+    return classifier(3, loss="sparse_categorical_crossentropy")  # takes probabilities
+
+
+OTHER = [
+    average_of_two, one_and_rest, clipped, concatenated, by_hand, mean_of_a_mask, headless, log_softmax, own_call,
+    compiled_call, regression, several_numbers, wrong_loss,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("build", OTHER, ids=lambda f: f.__name__)
+def test_other_outputs_have_only_their_own_numbers(build):
+    model = build()
+    y = model(X).numpy()
+    for call in (vizlib.logits, vizlib.probabilities, vizlib.gradient, vizlib.grad_cam):
+        with pytest.raises(ValueError, match=r"score='output'"):
+            call(model, X)
+    np.testing.assert_allclose(engine.forward(model, X, score="output"), y, atol=1e-6)
+    with tf.GradientTape() as tape:
+        tape.watch(x := tf.constant(X))
+        one = model(x)[:, -1]
+    found = vizlib.gradient(model, X, 1 if y.shape[1] == 1 else y.shape[1] - 1, score="output")
+    np.testing.assert_allclose(found, tape.gradient(one, x), atol=1e-6)
+    by_function = vizlib.gradient(model, X, lambda said: said[:, -1])
+    np.testing.assert_allclose(by_function, found, atol=1e-6)
+
+
+def test_a_number_that_is_negative_keeps_its_sign():
+    model = regression()
+    model.set_weights(
+        [*model.get_weights()[:2], *(-np.abs(w) - 1 for w in model.get_weights()[2:])]
+    )
+    assert (model(X).numpy() < 0).all()
+    np.testing.assert_array_equal(
+        vizlib.gradient(model, X, score="output"), vizlib.gradient(model, X, 1, score="output")
+    )
+
+
+# ---- outputs that have ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "loss, squash",
+    [
+        (keras.losses.BinaryCrossentropy(from_logits=True), sigmoid),
+        (keras.losses.BinaryFocalCrossentropy(from_logits=True), sigmoid),
+        ([keras.losses.BinaryCrossentropy(from_logits=True)], sigmoid),
+        (keras.losses.SparseCategoricalCrossentropy(from_logits=True), softmax),
+        (keras.losses.CategoricalCrossentropy(from_logits=True), softmax),
+        (None, softmax),
+    ],
+    ids=str,
+)
+def test_the_loss_says_what_linear_units_are(loss, squash):
+    model = classifier(3, loss=loss)
+    z = model(X).numpy()
+    np.testing.assert_allclose(vizlib.logits(model, X), z, atol=1e-6)
+    np.testing.assert_allclose(vizlib.probabilities(model, X), squash(z), atol=1e-6)
+
+
+def test_compiling_again_changes_the_answer():
+    model = classifier(3)
+    z = model(X).numpy()
+    np.testing.assert_allclose(vizlib.probabilities(model, X), softmax(z), atol=1e-6)
+    model.compile("sgd", keras.losses.BinaryCrossentropy(from_logits=True))
+    np.testing.assert_allclose(vizlib.probabilities(model, X), sigmoid(z), atol=1e-6)
+
+
+def test_a_single_unit_speaks_for_two_classes():
+    for model in (classifier(1, "sigmoid"), classifier(1, loss=keras.losses.BinaryCrossentropy(from_logits=True))):  # fmt: skip
+        z = vizlib.logits(model, X)
+        assert z.shape == (3, 1)
+        one, zero, none = (vizlib.gradient(model, X, k) for k in (1, 0, None))
+        np.testing.assert_array_equal(zero, -one)
+        np.testing.assert_array_equal(none, np.where(z[..., None, None] > 0, one, zero))
+
+
+def test_the_side_of_a_single_unit_is_that_of_its_probability():
+    model = classifier(1, "sigmoid")
+    p = vizlib.probabilities(model, X)
+    np.testing.assert_array_equal(
+        engine.resolve(model, X, score="probability"), (p[:, 0] > 0.5).astype(int)
+    )
+
+
+@pytest.mark.parametrize("last", [layers.Reshape((3,)), layers.Flatten(), layers.Dropout(0.5)])
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_the_same_values_in_another_shape_are_still_probabilities(last, activation):
+    model = classifier(3, activation)
+    z = vizlib.logits(model, X)
+    longer = keras.Model(model.input, last(model.output))
+    np.testing.assert_array_equal(vizlib.logits(longer, X), z)
+    p = sigmoid(z) if activation == "sigmoid" else softmax(z)
+    np.testing.assert_allclose(vizlib.probabilities(longer, X), p, atol=1e-6)
+
+
+def test_a_sigmoid_reshaped_to_a_vector_is_one_unit():
+    x, y = body()
+    model = keras.Model(x, keras.ops.squeeze(layers.Dense(1, "sigmoid")(y), -1))
+    assert model(X).shape == (3,)
+    z = vizlib.logits(model, X)
+    np.testing.assert_allclose(sigmoid(z)[:, 0], model(X).numpy(), atol=1e-6)
+
+
+def test_a_linear_head_written_the_other_way_round():
+    class Head(layers.Layer):
+        def build(self, shape):
+            self.w = self.add_weight(shape=(shape[-1], 3))
+            self.b = self.add_weight(shape=(3,))
+
+        def call(self, x):
+            return self.b + x @ self.w
+
+    x, y = body(name="conv")
+    model = keras.Model(x, Head()(y))
+    np.testing.assert_allclose(vizlib.logits(model, X), model(X).numpy(), atol=1e-6)
+    maps = vizlib.activations(model, X, "conv")
+    np.testing.assert_allclose(vizlib.features(model, X), maps.mean((1, 2)), atol=1e-6)
+    want = np.einsum("nhwc,c->nhw", maps, model.layers[-1].w.numpy()[:, 1])
+    np.testing.assert_allclose(vizlib.cam(model, X, 1), want, atol=1e-5)
+
+
+def test_a_temperature_behind_the_weights_is_linear():
+    x, y = body()
+    model = keras.Model(x, layers.Dense(3)(y) / 2.5)
+    np.testing.assert_allclose(vizlib.logits(model, X), model(X).numpy(), atol=1e-6)
+
+
+# ---- functions for targets, outputs of any shape -------------------------------------------------
+
+
+def u_net():
+    x = keras.Input((8, 8, 2))
+    a = layers.Conv2D(4, 3, padding="same", activation="relu", name="down")(x)
+    b = layers.MaxPooling2D()(a)
+    b = layers.Conv2D(6, 3, padding="same", activation="relu", name="bottom")(b)
+    c = layers.Concatenate()([a, layers.UpSampling2D()(b)])
+    return keras.Model(x, layers.Conv2D(1, 1, activation="sigmoid", name="mask")(c))
+
+
+U = RNG.normal(size=(2, 8, 8, 2)).astype("float32")
+
+
+def mean_of_mask(mask):
+    return tf.reduce_mean(mask, (1, 2, 3))
+
+
+def test_grad_cam_of_the_mean_of_a_mask():
+    model = u_net()
+    bottom = model.get_layer("bottom").output
+    both = keras.Model(model.input, [bottom, model.output])
+    with tf.GradientTape() as tape:
+        maps, mask = both(U)
+        score = mean_of_mask(mask)
+    weights = tape.gradient(score, maps).numpy().mean((1, 2))
+    want = np.maximum(np.einsum("nhwc,nc->nhw", maps.numpy(), weights), 0)
+    found = vizlib.grad_cam(model, U, mean_of_mask, layer="bottom", score="output")
+    np.testing.assert_allclose(found, want, atol=1e-6)
+
+
+def test_a_function_takes_the_logits_where_there_are_any():
+    model = u_net()
+    seen = []
+    vizlib.gradient(model, U, lambda z: seen.append(z) or mean_of_mask(z))
+    np.testing.assert_allclose(sigmoid(seen[0]), model(U).numpy(), atol=1e-5)
+
+
+def test_an_output_with_positions_has_no_classes_and_no_last_map():
+    model = u_net()
+    with pytest.raises(ValueError, match=r"no classes: give a function"):
+        vizlib.gradient(model, U, 0)
+    with pytest.raises(ValueError, match="itself a feature map: name a layer"):
+        vizlib.grad_cam(model, U, mean_of_mask)
+
+
+def test_a_target_function_that_gives_nan_is_refused():
+    with pytest.raises(ValueError, match="target function gives NaN"):
+        vizlib.gradient(classifier(), X, lambda z: tf.math.log(-tf.abs(z[:, 0])))
+
+
+# ---- no class, no classifier ---------------------------------------------------------------------
+
+
+def two_outputs():
+    x, y = body(name="conv")
+    return keras.Model(
+        x, {"class": layers.Dense(3, "softmax", name="class")(y), "age": layers.Dense(1, name="age")(y)}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("build", [two_outputs, headless], ids=lambda f: f.__name__)
+def test_what_asks_no_class_needs_none(build):
+    model = build()
+    name = model.layers[1].name
+    maps = vizlib.activations(model, X, name)
+    assert maps.shape == (3, 4, 4, 4)
+    np.testing.assert_allclose(vizlib.features(model, X, name), maps.mean((1, 2)), atol=1e-6)
+    assert vizlib.gradient(model, X, layer=name, unit=1).any()
+    assert vizlib.guided_backprop(model, X, layer=name, unit=(0, 0, 1)).shape == X.shape
+    assert vizlib.receptive_field(model, name, 6).size == (3, 3)
+    found = vizlib.top_patches(model, X, name, channels=[0, 1], k=2)
+    assert found.value.max() == maps[..., :2].max()
+
+
+def test_the_sentence_on_several_outputs_names_a_model_that_works():
+    model = two_outputs()
+    with pytest.raises(ValueError, match="2 outputs") as said:
+        vizlib.logits(model, X)
+    how = str(said.value).partition("as in ")[2].partition(",")[0] + ", model.get_layer("
+    how = str(said.value).partition("as in ")[2].split(", or ")[0]
+    one = eval(how, {"keras": keras, "model": model})
+    assert vizlib.logits(one, X).shape in ((3, 3), (3, 1))
+
+
+def test_the_sentence_on_several_inputs_names_a_model_that_works():
+    image, meta = keras.Input((6, 6, 2), name="image"), keras.Input((5,), name="meta")
+    y = layers.Concatenate()([layers.Flatten()(image), meta])
+    for order in ([image, meta], [meta, image]):
+        model = keras.Model(order, layers.Dense(2)(y))
+        with pytest.raises(ValueError, match="2 inputs") as said:
+            vizlib.logits(model, X)
+        code = str(said.value).partition("as in ")[2].partition(", with ")[0]
+        scope = {"keras": keras, "tf": tf, "model": model, "meta": np.ones((1, 5), "float32")}
+        exec(code, scope)
+        given = {"image": X, "meta": np.ones((3, 5), "float32")}
+        want = model([given[t.name] for t in order])
+        np.testing.assert_allclose(vizlib.logits(scope["one"], X), want, atol=1e-5)
+
+
+# ---- choices that the graph leaves ---------------------------------------------------------------
+
+
+def branches_pooled_apart():
+    x = keras.Input((6, 6, 2))
+    maps = [layers.Conv2D(4, 3, activation="relu", name=name)(x) for name in ("left", "right")]
+    pooled = [layers.GlobalAveragePooling2D()(m) for m in maps]
+    return keras.Model(x, layers.Dense(3)(layers.Concatenate()(pooled)))
+
+
+def two_backbones():
+    x = keras.Input((6, 6, 2))
+    inner = []
+    for name in ("left", "right"):
+        i = keras.Input((6, 6, 2))
+        y = layers.Conv2D(4, 3, activation="relu", name=f"{name}_conv")(i)
+        inner.append(keras.Model(i, layers.GlobalAveragePooling2D()(y), name=name)(x))
+    return keras.Model(x, layers.Dense(3)(layers.Add()(inner)))
+
+
+@pytest.mark.parametrize("build", [branches_pooled_apart, two_backbones], ids=lambda f: f.__name__)
+def test_two_last_maps_are_refused_with_their_names(build):
+    model = build()
+    with pytest.raises(ValueError, match="2 feature maps lead.*left.*right"):
+        vizlib.grad_cam(model, X, 0)
+    name = [layer.name for layer in model._flatten_layers() if "left" in layer.name][-1]
+    assert vizlib.grad_cam(model, X, 0, layer=name).shape == (3, 4, 4)
+
+
+def test_one_map_that_is_pooled_twice_is_one_map():
+    x = keras.Input((6, 6, 2))
+    y = layers.Conv2D(4, 3, activation="relu", name="conv")(x)
+    pooled = [layers.GlobalAveragePooling2D()(y), layers.GlobalMaxPooling2D()(y)]
+    model = keras.Model(x, layers.Dense(3)(layers.Concatenate()(pooled)))
+    np.testing.assert_array_equal(
+        vizlib.grad_cam(model, X, 0), vizlib.grad_cam(model, X, 0, layer="conv")
+    )
+
+
+@pytest.mark.parametrize("attention", [True, False])
+def test_tokens_are_no_map(attention):
+    x = keras.Input((6, 6, 2))
+    y = layers.Reshape((9, 4))(layers.Conv2D(4, 2, strides=2, name="patches")(x))
+    y = layers.MultiHeadAttention(2, 2)(y, y) if attention else layers.Dense(4)(y)
+    model = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling1D()(y)))
+    with pytest.raises(ValueError, match="tokens"):
+        vizlib.grad_cam(model, X, 0)
+    assert vizlib.grad_cam(model, X, 0, layer="patches").shape == (3, 3, 3)
+
+
+def test_other_layouts_get_one_sentence():
+    x = keras.Input((2, 6, 6))
+    y = layers.Conv2D(4, 3, data_format="channels_first", name="conv")(x)
+    first = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling2D("channels_first")(y)))
+    with pytest.raises(ValueError, match="channels first.*channels_last"):
+        vizlib.gradient(first, np.ones((1, 2, 6, 6)), 0)
+    for shape in ((9, 2), (4, 4, 4, 2)):
+        model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(3)])
+        with pytest.raises(ValueError, match=r"images \(N, H, W, C\)"):
+            vizlib.gradient(model, np.ones((1, *shape)), 0)
+
+
+# ---- what is given in place of a model -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "model, says",
+    [
+        ("vgg16", "load"),
+        (lambda x: x, "keras.Model, not function"),
+        (None, "keras.Model, not NoneType"),
+        (layers.Dense(3), "keras.Model, not Dense"),
+    ],
+)
+def test_what_is_no_model(model, says):
+    for call in (vizlib.logits, vizlib.gradient, vizlib.filters):
+        with pytest.raises(ValueError, match=says):
+            call(model) if call is vizlib.filters else call(model, X)
+
+
+def test_a_net_in_place_of_its_model():
+    with pytest.raises(ValueError, match=r"give net\.model"):
+        vizlib.logits(vizlib.load("pocket", weights="random"), X)
+
+
+def test_a_model_without_weights_is_not_built_by_a_look():
+    model = keras.Sequential([layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(ValueError, match="no weights yet"):
+        vizlib.logits(model, X)
+    assert not model.built

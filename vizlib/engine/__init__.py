@@ -1,0 +1,264 @@
+"""The engine: one compiled function per question gives scores, activations and gradients of a model.
+
+Methods call `forward` and `backward`; the modules carry the weight: `trace` (the compiled functions, cached), `relu` (the
+three rules), `head` (what the output is, what a target means), `structure` (layers that are not named), `inputs` (checks and
+batches), `windows` (what an operation sees).
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from ..types import Images, LayerLike, Score, Target
+from . import head
+from .head import Kind, check_score, check_target, given, slopes
+from .inputs import (
+    as_array,
+    bar,
+    canvas,
+    check_count,
+    check_images,
+    check_model,
+    check_seed,
+    cover,
+    input_shape,
+    is_number,
+    stream,
+)
+from .relu import RULES, check_rule
+from .structure import Implied
+from .trace import Of, cached, lock, trace
+
+
+def forward(model, images, layer=None, *, score="logit", target=None, batch_size=32):
+    """What the model says of each image in a score, (N, K) or of the output's shape; or the activations of `layer`.
+
+    A function for a target takes the output where there are no logits.
+    """
+    images = check_images(model, images)
+    found = trace(model, images.shape[1:], score=_asked(score, target), layer=layer)
+    (said,) = _run(found, images, batch_size=batch_size)
+    return said if layer is not None else _finite(model, said)
+
+
+def backward(
+    model,
+    images,
+    target=None,
+    *,
+    relu="plain",
+    layer=None,
+    unit=None,
+    at=None,
+    score="logit",
+    log_odds=False,
+    batch_size=32,
+    then=None,
+):
+    """The gradient of each image's score; with `at`, also the activations that it was taken of.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : array, (N, H, W, C), in model-input space
+    target : None, int, (N,) ints or callable
+        The class whose score it is (None: each image's arg-max), or a function from logits (N, K) to scores (N,).
+    relu : {"plain", "guided", "deconvnet"}
+    layer, unit : str, int or (row, column, channel)
+        Instead of a class: this unit of this layer; an int is a channel, taken where it is largest in each image.
+    at : str or Implied, optional
+        Differentiate with respect to this layer's output instead of the images.
+    score : {"logit", "probability", "output"}
+    log_odds : bool
+        Of the class's log(p / (1 - p)) instead of its score.
+    batch_size : int
+    then : callable, optional
+        What to keep, where both are large: from a batch's gradient and activations to one array (n, ...).
+
+    Returns
+    -------
+    [gradient], (N, H, W, C); or [gradient, activations], of the shape of the output of `at`, (N, ...); or [array], of `then`
+
+    Raises
+    ------
+    ValueError
+        Bad images, unknown layer, class, unit, score or rule; a network for which the ReLU rule is not defined, or whose
+        output has no such score.
+    """
+    images = check_images(model, images)
+    check_rule(relu)
+    score = _asked(score, target)
+    if (layer is None) != (unit is None) or (unit is not None and target is not None):
+        raise ValueError("Name either a target, or a layer together with a unit of it.")
+    of = Of.UNIT if unit is not None else Of.WEIGHTED if callable(target) else Of.CLASS
+    of = Of.LOG_ODDS if log_odds else of
+    found = trace(model, images.shape[1:], rule=relu, layer=layer, at=at, score=score, of=of)
+    if of is Of.UNIT:
+        shape = found.start
+        if None in shape and np.ndim(unit):  # open sizes
+            shape = forward(model, images[:1], layer).shape[1:]
+        choice = _positions(unit, shape, len(images))
+    elif of is Of.WEIGHTED:
+        (said,) = _run(trace(model, images.shape[1:], score=score), images, batch_size=batch_size)
+        choice = slopes(target, said)
+    else:
+        choice = check_target(target, found.start, len(images))
+    gradient, *rest = _run(found, images, choice, batch_size=batch_size, then=then)
+    return [_finite(model, gradient), *rest]
+
+
+def _asked(score, target):
+    """The score in which a trace says it: a function takes the output where there is no logit."""
+    check_score(score)
+    return head.EITHER if callable(target) and score == "logit" else score
+
+
+def _finite(model, array):
+    if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+        raise ValueError(
+            f"{model.name!r} gives NaN or infinite values for these images: look at its weights."
+        )
+    return array
+
+
+HALF = 2.0**14  # the factor of a score in half precision, whose gradients would vanish below 6e-8
+
+
+def _run(found, images, *choices, batch_size, then=None):
+    """Call a trace on batches; its results, or the one that `then` makes of them, each in one array."""
+    check_count(batch_size, "batch_size")
+    batch_size = found.batch or batch_size
+    results = None
+    for i in range(0, len(images), batch_size):
+        part = slice(i, i + batch_size)
+        batch = _call(found, *(array[part] for array in (images, *choices)))
+        batch = batch if then is None else [then(*batch)]
+        if len(images) <= batch_size:
+            return batch
+        if results is None:
+            results = [np.empty((len(images), *b.shape[1:]), "float32") for b in batch]
+        for result, b in zip(results, batch):
+            result[part] = b
+    return results
+
+
+def _call(found, *arrays):
+    n = len(arrays[0])
+    if found.batch and n < found.batch:  # filled up with copies of the last
+        arrays = [np.concatenate([a, np.repeat(a[-1:], found.batch - n, 0)]) for a in arrays]
+    tensors, factor = [tf.constant(a) for a in arrays], HALF if found.scaled else 1.0
+    while True:
+        given = [*tensors, tf.constant(factor)] if found.scaled else tensors
+        gradient, *rest = (
+            t.numpy().astype("float32", copy=False)[: n if found.batch else None]
+            for t in found.run(*given)
+        )
+        if not found.scaled:
+            return [gradient, *rest]
+        if factor <= 1 or np.isfinite(gradient).all():
+            return [gradient / np.float32(factor), *rest]
+        factor /= 2
+
+
+def _positions(unit, shape, n):
+    """(n, 3): row, column and channel of the unit in each image; row -1 where the channel is largest."""
+    try:
+        unit = np.atleast_1d(np.asarray(unit))
+    except ValueError:
+        unit = np.asarray([None])
+    limits = np.array(
+        [s or np.iinfo("int32").max for s in (shape if len(unit) == 3 else shape[-1:])]
+    )
+    if (
+        not np.issubdtype(unit.dtype, np.integer)
+        or unit.shape != limits.shape
+        or (unit < 0).any()
+        or (unit >= limits).any()
+    ):
+        raise ValueError(
+            f"unit is a channel below {shape[-1]}, or (row, column, channel) within {shape}, "
+            f"not {unit.tolist()}."
+        )
+    position = unit if len(unit) == 3 else [-1, -1, unit[0]]
+    return np.tile(np.array(position, "int32"), (n, 1))
+
+
+def resolve(model, images, target=None, *, score="logit", batch_size=32):
+    """(N,): the class asked for of each image, with passes for None only; a function is given back."""
+    if callable(target):
+        return target
+    found = trace(model, images.shape[1:], score=_asked(score, target))
+    target = check_target(target, found.start, len(images))
+    if (target < 0).any():
+        said = forward(model, images, score=score, batch_size=batch_size)
+        target = head.largest(tf.constant(said), found.kind, score).numpy()
+    return target
+
+
+def pick(said, target, score="logit"):
+    """(N,): the scores of classes, an int or (N,), or of a function, in what a model says, (N, K)."""
+    return head.pick(tf.constant(said), target, score).numpy()
+
+
+def values(model, x, output, score):
+    """What a model says in a score, where `output` was computed of `x` in the graph that is being traced."""
+    return head.values(model, head.head(model, x, output), score)
+
+
+def logits(model, images: Images, *, batch_size: int = 32) -> np.ndarray:
+    """The class scores before softmax or sigmoid.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : array, (N, H, W, C), in model-input space
+    batch_size : int
+
+    Returns
+    -------
+    ndarray, (N, K)
+        A model with a single output unit has one column.
+
+    Raises
+    ------
+    ValueError
+        Bad images, or a model whose logits cannot be told: its output is neither a softmax or sigmoid of something, nor made
+        by linear operations alone behind the last weights.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(),
+    ...                           keras.layers.Dense(3, "softmax", kernel_initializer="ones")])
+    >>> vizlib.logits(model, np.ones((1, 2, 2, 1)))
+    array([[4., 4., 4.]], dtype=float32)
+    """
+    return forward(model, images, batch_size=batch_size)
+
+
+def probabilities(model, images: Images, *, batch_size: int = 32) -> np.ndarray:
+    """What the model predicts of each class: softmax or sigmoid of `logits`, whether it ends in it or not.
+
+    Parameters
+    ----------
+    model : keras.Model
+    images : array, (N, H, W, C), in model-input space
+    batch_size : int
+
+    Returns
+    -------
+    ndarray, (N, K)
+
+    Raises
+    ------
+    ValueError
+        As `logits`; a single linear unit of a model that was not compiled, which may be any number.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(),
+    ...                           keras.layers.Dense(4, kernel_initializer="ones")])
+    >>> vizlib.probabilities(model, np.ones((1, 2, 2, 1)))
+    array([[0.25, 0.25, 0.25, 0.25]], dtype=float32)
+    """
+    return forward(model, images, score="probability", batch_size=batch_size)

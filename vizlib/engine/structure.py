@@ -1,0 +1,165 @@
+"""Where in a network the layers stand that a method takes when none is named."""
+
+import enum
+
+import numpy as np
+import tensorflow as tf
+
+from ..keras_internals import inner_layers
+from .walk import back, between, dependents, layer_of
+from .head import SAME
+from .windows import WEIGHTED
+
+
+class Implied(enum.Enum):
+    """In place of a layer's name."""
+
+    PENULTIMATE = "what the classifier takes"
+    LAST_MAP = "the last feature map before any pooling or flattening"
+    POOLED_MAP = "what global average pooling takes, where one dense layer follows, or none"
+
+
+def find(implied, model, x, found):
+    """The tensor of an implied layer in the graph in which `x` gave the head `found`."""
+    if implied is Implied.LAST_MAP:
+        return last_map(model, x, found.output if found.logits is None else found.logits)
+    if found.logits is None:
+        raise ValueError(
+            f"{model.name!r} has no logits ({found.why}), so none of its layers is the one below the "
+            "classifier: name a layer."
+        )
+    return (penultimate if implied is Implied.PENULTIMATE else pooled_map)(model, x, found.logits)
+
+
+def _last_weights(x, tensor):
+    """The operation with weights that comes last on the only way back; None where ways meet."""
+    depends = dependents(x)
+    while tensor.ref() in depends and tensor is not x:
+        taken = [t for t in tensor.op.inputs if t.ref() in depends]
+        if len(taken) != 1:
+            return None
+        if tensor.op.type in WEIGHTED:
+            return tensor.op
+        (tensor,) = taken
+    return None
+
+
+def penultimate(model, x, logits):
+    """What the last operation with weights takes."""
+    op = _last_weights(x, logits)
+    if op is None:
+        raise ValueError(
+            f"{model.name!r} does not end in one classifier on one feature vector: name a layer."
+        )
+    depends = dependents(x)
+    (taken,) = (t for t in op.inputs if t.ref() in depends)
+    return back(taken, ("Reshape", "Identity", "Squeeze"), depends)
+
+
+POOLING = set(
+    "AvgPool MaxPool Mean Max Identity Pad PadV2 Reshape Squeeze ExpandDims Transpose".split()
+)
+
+
+def last_map(model, x, target):
+    """The feature map that is pooled or flattened on the way to `target`.
+
+    Raises ValueError where several are, or tokens stand between.
+    """
+    names = {layer.name for layer in inner_layers(model)}
+    ops, depends = between(x, target)
+    maps = _maps(x, ops)
+    if target.ref() in maps:
+        raise ValueError(f"The output of {model.name!r} is itself a feature map: name a layer.")
+    found, tokens, seen, todo = {}, None, set(), [target]
+    while todo:
+        tensor = todo.pop()
+        op = tensor.op
+        if op not in ops or op in seen:
+            continue
+        seen.add(op)
+        if tensor.ref() in maps and op.type not in POOLING and _has_positions(tensor):
+            found[tensor.ref()] = op
+            continue
+        if _mixes_tokens(op, depends) and tensor.ref() not in maps:
+            tokens = op
+        todo += op.inputs
+    if tokens is not None:
+        raise ValueError(
+            f"Behind the last feature map of {model.name!r} stand tokens ({layer_of(tokens, names)}), "
+            "which have no place in the image: name a layer that gives feature maps, knowing that what "
+            "comes after it mixes places."
+        )
+    if not found:
+        raise ValueError(
+            f"{model.name!r} has no feature map between the images and the score: name a layer that gives one."
+        )
+    if len(found) > 1:
+        near = ", ".join(sorted({repr(layer_of(op, names)) for op in found.values()}))
+        raise ValueError(
+            f"{len(found)} feature maps lead to the score of {model.name!r}, and each shows a part of it: "
+            f"name a layer, {near} or one before them."
+        )
+    (op,) = found.values()
+    return op.outputs[0]
+
+
+def _maps(x, ops):
+    """References of feature maps: made of a map, or of the size of one.
+
+    The tensors (N, tokens, heads, C) inside attention are neither.
+    """
+    maps, sizes = {x.ref()}, [x.shape[1:3]]
+    for op in x.graph.get_operations():  # in the order of use
+        shape = op.outputs[0].shape if op in ops else tf.TensorShape(None)
+        if shape.rank == 4 and (
+            any(t.ref() in maps for t in op.inputs) or _sized(shape[1:3], sizes)
+        ):
+            maps.update(t.ref() for t in op.outputs)
+            sizes.append(shape[1:3])
+    return maps
+
+
+def _sized(shape, sizes):
+    return None not in shape and any(shape.as_list() == s.as_list() for s in sizes)
+
+
+def _has_positions(tensor):
+    return tensor.shape[1:3].num_elements() != 1  # 1 x 1: pooled before
+
+
+def _mixes_tokens(op, depends):
+    """Whether weights or attention work on (N, tokens, C), maybe flattened for the product."""
+    rank = op.outputs[0].shape.rank
+    if rank is None or rank < 3:
+        return False
+    if op.type in WEIGHTED or op.type == "Softmax":
+        return True
+    (source, *_) = (*op.inputs, None)
+    return op.type == "Reshape" and source.ref() in depends and source.shape.rank == 2
+
+
+def pooled_map(model, x, logits):
+    """The map whose mean over all positions gives the logits, by one dense layer or as it is."""
+    depends = dependents(x)
+    last = back(logits, (*SAME, "Add", "AddV2", "BiasAdd"), depends)
+    dense = last.op.type == "MatMul" or _on_one_position(last.op)
+    mean = back(penultimate(model, x, logits), ("Cast",), depends) if dense else last
+    if not _is_global_mean(mean.op):
+        raise ValueError(
+            "CAM is defined for networks that end in global average pooling and at most one dense layer, "
+            "and this one does not: use grad_cam, or put GlobalAveragePooling2D and a Dense layer of "
+            "your own behind its last map."
+        )
+    return mean.op.inputs[0]
+
+
+def _on_one_position(op):
+    return op.type == "Conv2D" and op.inputs[0].shape[1:3].num_elements() == 1
+
+
+def _is_global_mean(op):
+    if op.type != "Mean" or op.inputs[0].shape.rank != 4:
+        return False
+    axes = tf.get_static_value(op.inputs[1])
+    return axes is not None and sorted(np.ravel(axes) % 4) == [1, 2]

@@ -1,0 +1,208 @@
+"""Compiled functions of a model, cached with it: made once for a question, gone with the model.
+
+The model is traced as it is, nothing is cloned. An inner tensor is captured by wrapping `layer.call` while the trace is made.
+This is what works alike for functional, Sequential, nested and subclassed models.
+"""
+
+import enum
+import threading
+import weakref
+from collections import OrderedDict
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from .. import keras_internals
+from ..models import find_layer
+from . import head, inputs, relu, structure
+from .structure import Implied
+from .walk import layer_of
+
+
+class Of(enum.Enum):
+    """What is differentiated, and the choice that the compiled function takes with the images."""
+
+    CLASS = "the score of a class: (N,) class numbers, -1 for the arg-max"
+    LOG_ODDS = "log(p / (1 - p)) of a class: (N,) class numbers"
+    WEIGHTED = "a weighted sum of what is said: (N, ...) weights"
+    UNIT = "an activation: (N, 3) row, column, channel; row -1 where the channel is largest"
+
+
+CHOICES = {
+    Of.CLASS: tf.TensorSpec((None,), tf.int32),
+    Of.LOG_ODDS: tf.TensorSpec((None,), tf.int32),
+    Of.WEIGHTED: tf.TensorSpec(None),
+    Of.UNIT: tf.TensorSpec((None, 3), tf.int32),
+}
+
+
+class Trace(NamedTuple):
+    """A compiled function and what is known of its tensors."""
+
+    run: object  # tf.types.experimental.ConcreteFunction
+    start: tuple  # shape of what is run to or differentiated, without the batch; None where open
+    kind: head.Kind | None  # of the output, where it was looked at
+    batch: int | None  # of models that take batches of one size only
+    scaled: bool  # takes a factor for the score: half precision
+
+
+SIZES = 8  # sizes of images of which a model's traces are kept
+# model -> (fingerprint, {key: what was made}); keys begin with the size. A concrete function holds the variables, not the
+# model, so a model can go.
+_cache = weakref.WeakKeyDictionary()
+lock = threading.RLock()
+
+
+def cached(model, shape, key, make):
+    """What `make` gave for this model, shape of images and key.
+
+    It is made again when the model was changed since, and is gone with the model.
+    """
+    with lock:
+        state = keras_internals.fingerprint(model)
+        known, sizes = _cache.get(model, (None, None))
+        if known != state:
+            sizes = OrderedDict()
+        made = sizes.setdefault(shape, {})
+        sizes.move_to_end(shape)
+        if key not in made:
+            made[key] = make()
+            state = keras_internals.fingerprint(model)  # a call may leave its marks on layers
+        while len(sizes) > SIZES:
+            sizes.popitem(last=False)
+        _cache[model] = state, sizes
+        return made[key]
+
+
+def trace(model, shape, *, rule="plain", layer=None, at=None, score="logit", of=None):
+    """The compiled function for images of `shape`, (H, W, C).
+
+    Without `of` it runs forward, to `layer` or to what the model says in a `score`. With it, it gives the gradient of what is
+    named, by the images or by the output of `at`, which comes after the gradient then.
+    """
+    inputs.check_model(model)
+    layer, at = (
+        name if name is None or isinstance(name, Implied) else find_layer(model, name)
+        for name in (layer, at)
+    )
+    key = rule, _key(layer), _key(at), score, of
+    want = inputs.input_shape(model) or (None, *shape)
+    open_shape = tuple(None if w is None else s for w, s in zip(want[1:], shape))
+    spec = tf.TensorSpec((want[0], *(shape if inputs.input_shape(model) is None else open_shape)))
+    return cached(
+        model, tuple(spec.shape[1:]), key, lambda: _make(model, spec, rule, layer, at, score, of)
+    )
+
+
+def _key(layer):
+    return layer if layer is None or isinstance(layer, Implied) else id(layer)
+
+
+def _make(model, spec, rule, layer, at, score, of):
+    inputs.check_channels_last(model)
+    scaled = of is not None and any(
+        inner.compute_dtype == "float16" for inner in keras_internals.inner_layers(model)
+    )
+    signature = [spec] + ([CHOICES[of]] if of else []) + ([tf.TensorSpec(())] if scaled else [])
+    known = {}
+
+    @tf.function(input_signature=signature, autograph=False)
+    def function(x, choice=None, factor=None):
+        inner = {name for name in (layer, at) if name is not None and not isinstance(name, Implied)}
+        with relu.ruled(rule), keras_internals.captured(inner) as outputs:
+            said = keras_internals.call(model, x)
+        found = None
+
+        def tensor_of(name):
+            nonlocal found
+            if name is not None and not isinstance(name, Implied):
+                return _captured(model, x, outputs[name], name)
+            if found is None:
+                found = head.head(model, x, _single(model, said))
+                known["kind"] = found.kind
+            if name is None:
+                return head.values(model, found, score)
+            return structure.find(name, model, x, found)
+
+        start = tensor_of(layer)
+        known["start"] = tuple(start.shape[1:])
+        if of is None:
+            return [start]
+        source = x if at is None else tensor_of(at)
+        if rule != "plain":
+            names = {inner.name for inner in keras_internals.inner_layers(model)}
+            relu.check_defined(rule, x if at is None else source, start, names)
+        value = tf.cast(_value(start, choice, of, score, found), tf.float32)
+        (gradient,) = tf.gradients(value if factor is None else value * factor, source)
+        if gradient is None:
+            where = "the images, as far as gradients go" if at is None else f"layer {at.name!r}"
+            raise ValueError(
+                f"The score does not depend on {where}: choose a layer on the way to it."
+            )
+        return [gradient] if at is None else [gradient, source]
+
+    run = function.get_concrete_function()
+    return Trace(run, known["start"], known.get("kind"), spec.shape[0], scaled)
+
+
+def _single(model, outputs):
+    """The output, if there is one."""
+    if len(outputs) == 1:
+        return outputs[0]
+    names = [getattr(t, "name", None) for t in getattr(model, "outputs", None) or ()]
+    last = [t._keras_history.operation.name for t in getattr(model, "outputs", None) or ()]
+    how = (
+        f"keras.Model(model.input, model.get_layer({last[0]!r}).output), or {', '.join(map(repr, last[1:]))}"
+        if names
+        else "a keras.Model whose call returns that one"
+    )
+    raise ValueError(
+        f"{model.name!r} has {len(outputs)} outputs: choose the one whose score is meant, as in {how}."
+    )
+
+
+def _captured(model, x, outputs, layer):
+    """The one tensor that a layer gave."""
+    if not outputs:
+        raise ValueError(
+            f"Layer {layer.name!r} is not used when the model is called: choose another."
+        )
+    if len(outputs) > 1:
+        names = {inner.name for inner in keras_internals.inner_layers(model)}
+        takers = dict.fromkeys(
+            layer_of(op, names) for t in outputs if tf.is_tensor(t) for op in t.consumers()
+        )
+        raise ValueError(
+            f"Layer {layer.name!r} is called {len(outputs)} times, and which output is meant cannot be "
+            f"told: name a layer that takes the one you mean, {', '.join(map(repr, takers))}."
+        )
+    (output,) = outputs
+    if not tf.is_tensor(output):
+        raise ValueError(
+            f"Layer {layer.name!r} gives several tensors: choose a layer that gives one."
+        )
+    return output
+
+
+def _value(start, choice, of, score, found):
+    """(N,): what is differentiated."""
+    if of is Of.UNIT:
+        return _unit(start, choice)
+    if of is Of.WEIGHTED:
+        weights = tf.ensure_shape(tf.cast(choice, start.dtype), start.shape)
+        return tf.reduce_sum(start * weights, range(1, start.shape.rank))
+    head.check_classes(start.shape[1:])
+    if of is Of.LOG_ODDS:
+        return head.log_odds(start, found.kind, choice)
+    chosen = tf.where(choice < 0, head.largest(start, found.kind, score), choice)
+    return head.pick(start, chosen, score)
+
+
+def _unit(maps, position):
+    """(N,): the activation at (row, column, channel); row -1: where the channel is largest."""
+    columns = tf.shape(maps)[2] if maps.shape.rank == 4 else 1
+    flat = tf.reshape(maps, (tf.shape(maps)[0], -1, maps.shape[-1]))
+    channel = tf.gather(flat, position[:, 2], axis=2, batch_dims=1)
+    given = position[:, 0] * columns + position[:, 1]
+    where = tf.where(position[:, 0] < 0, tf.argmax(channel, 1, tf.int32), given)
+    return tf.gather(channel, where, batch_dims=1)

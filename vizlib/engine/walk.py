@@ -1,0 +1,49 @@
+"""Which operations of a traced graph lead from one tensor to another."""
+
+# They tell how large a tensor is, not what it holds.
+SIZE_ONLY = {"OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike"}
+
+
+def dependents(source):
+    """References of all tensors that depend on the values of `source`, be they numbers or truth values."""
+    found, todo = {source.ref()}, [source]
+    while todo:
+        for op in todo.pop().consumers():
+            if op.type not in SIZE_ONLY:
+                new = [t for t in op.outputs if t.ref() not in found]
+                found.update(t.ref() for t in new)
+                todo += new
+    return found
+
+
+def between(source, target):
+    """The operations by which `source` reaches `target`, and the dependents of `source`."""
+    depends, ops, todo = dependents(source), set(), [target]
+    while todo:
+        tensor = todo.pop()
+        if tensor.ref() in depends and tensor is not source and tensor.op not in ops:
+            ops.add(tensor.op)
+            todo += tensor.op.inputs
+    return ops, depends
+
+
+def back(tensor, types, depends):
+    """The tensor that was there before operations of these types, along the one input that depends."""
+    while tensor.op.type in types:
+        taken = [t for t in tensor.op.inputs if t.ref() in depends]
+        if len(taken) != 1:
+            break
+        (tensor,) = taken
+    return tensor
+
+
+def layer_of(op, names):
+    """The layer of an operation: the last part of its scope that is a layer's name.
+
+    Keras may append a number to a part.
+    """
+    for part in reversed(op.name.split("/")):
+        for name in (part.rpartition("_")[0], part):
+            if name in names:
+                return name
+    return op.name
