@@ -1,4 +1,4 @@
-"""Attacks: closed forms on linear models of every head, and what must hold for every picture, epsilon and bounds."""
+"""Attacks: closed forms on linear models of every head, and what must hold whatever is given."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ def linear(classes, activation, scale=1.0):
     return model, kernel.T.reshape(classes, 8, 8, 3)
 
 
-# ---- closed forms --------------------------------------------------------------------------------------------------
+# ---- closed forms --------------------------------------------------------------------------------
 
 
 @both
@@ -79,7 +79,7 @@ def test_each_channel_has_its_own_epsilon():
 @both
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid", None], ids=str)
 def test_a_class_that_is_certain_is_attacked_all_the_same(attack, activation):
-    """With logits 60 apart the probability is 1 in float32 and its gradient 0; that of the log-odds is not."""
+    """60 logits apart p is 1 in float32 and its gradient 0; that of the log-odds is not."""
     model, w = linear(2, activation, scale=0.01)
     x = 60 * np.sign(w[0] - w[1])[None].astype("float32")
     model.layers[-1].kernel.assign(
@@ -114,7 +114,7 @@ def test_every_model_shape(shape):
         assert (odds(away) < odds(x)).all() and (odds(towards) > odds(x)).all(), attack
 
 
-# ---- what holds always ---------------------------------------------------------------------------------------------
+# ---- what holds always ---------------------------------------------------------------------------
 
 network = shapes.build(shapes.fused)[0]
 
@@ -197,7 +197,19 @@ def test_on_pocket_ten_steps_are_at_least_as_strong_as_one():
     assert (ten < one).all() and (one < clean).all()
 
 
-# ---- bad input -----------------------------------------------------------------------------------------------------
+# ---- bad input -----------------------------------------------------------------------------------
+
+
+class Elsewhere:
+    """As a tensor of another library: NumPy may ask, and gets an error of that library's."""
+
+    shape, ndim = (3,), 1
+
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("Can't call numpy() on a tensor that requires grad.")
+
+
+NO_NUMBERS = ("0.1", None, 0.1j, True, [0.1, [0.2]], Elsewhere(), object(), np.ones((1, 3)))
 
 
 @both
@@ -206,20 +218,27 @@ def test_on_pocket_ten_steps_are_at_least_as_strong_as_one():
     [
         ({"epsilon": -0.1}, "epsilon is the size of a change"),
         ({"epsilon": (0.1, 0.1, -0.1)}, "epsilon is the size of a change"),
-        ({"epsilon": np.nan}, "epsilon is the size of a change"),
         ({"epsilon": (0.1, 0.1)}, "epsilon is a number, a colour"),
+        *(({"epsilon": bad}, "epsilon holds NaN or inf") for bad in (np.nan, np.inf, 1e300)),
+        *(({"epsilon": bad}, "epsilon is a number") for bad in NO_NUMBERS),
         ({"bounds": (-1, 1)}, "outside the bounds"),
         ({"bounds": (9, -9)}, "outside the bounds"),
-        ({"bounds": 9}, "bounds is a pair"),
-        ({"bounds": (-9, 0, 9)}, "bounds is a pair"),
+        *(({"bounds": bad}, "bounds is a pair") for bad in (9, None, (), (-9, 0, 9), object())),
+        ({"bounds": "no"}, "low is a number"),
         ({"bounds": ((-9, -9), 9)}, "low is a number, a colour"),
-        ({"target": 3}, "0 to 2"),
-        ({"target": [0, 1]}, "3 class numbers"),
+        *(({"bounds": (bad, 9)}, "low is a number") for bad in NO_NUMBERS),
+        *(({"bounds": (-9, bad)}, "high is a number") for bad in NO_NUMBERS),
+        *(({"target": bad}, "0 to 2") for bad in (3, -1, 2**40)),
+        *(
+            ({"target": bad}, "3 class numbers")
+            for bad in ([0, 1], 1.0, "1", True, 1j, [0, [1]], [[0, 1, 2]])
+        ),
         ({"target": None}, "target is a class number"),
         ({"target": lambda z: z[:, 0]}, "target is a class number"),
-        ({"batch_size": 0}, "batch_size"),
+        *(({"targeted": bad}, "targeted is True or False") for bad in (None, 1, "yes", [True])),
+        *(({"batch_size": bad}, "batch_size is a whole number") for bad in (0, 2.0, "2", None)),
     ],
-    ids=str,
+    ids=lambda v: str(v)[:40],
 )
 def test_bad_arguments(attack, given, says):
     given = {"target": 0, "epsilon": 0.1, **WIDE, **given}
@@ -227,9 +246,52 @@ def test_bad_arguments(attack, given, says):
         attack(network, x3, **given)
 
 
-def test_bad_pictures_and_steps():
+@pytest.mark.parametrize(
+    "images, says",
+    [
+        (x3.astype("uint8"), "net.preprocess"),
+        (x3[0], r"images\[None\]"),
+        (x3 * 1j, "real numbers"),
+        (x3.astype(str), "real numbers"),
+        (x3 * np.float64(1e300), "NaN or infinite"),
+        (None, "real numbers"),
+        (Elsewhere(), "cannot be made an array"),
+    ],
+    ids=["uint8", "no batch", "complex", "text", "huge", "none", "torch"],
+)
+def test_bad_images(images, says):
     for attack in ATTACKS:
-        with pytest.raises(ValueError, match="net.preprocess"):
-            attack(network, x3.astype("uint8"), 0, epsilon=1, **WIDE)
-    with pytest.raises(ValueError, match="steps is a whole number"):
-        vizlib.pgd(network, x3, 0, epsilon=0.1, steps=0, **WIDE)
+        with pytest.raises(ValueError, match=says):
+            attack(network, images, 0, epsilon=1, bounds=(-1e9, 1e9))
+
+
+@pytest.mark.parametrize(
+    "given, says",
+    [
+        *(({"steps": bad}, "steps is") for bad in (0, -1, 2.0, "2", None, True, np.array(2))),
+        *(({"seed": bad}, "seed is") for bad in (-1, 2.0, "2", None, True, np.array(2))),
+    ],
+    ids=str,
+)
+def test_steps_and_seeds_are_whole_numbers(given, says):
+    with pytest.raises(ValueError, match=f"{says} a whole number"):
+        vizlib.pgd(network, x3, 0, epsilon=0.1, **given, **WIDE)
+
+
+@both
+def test_logits_of_half_precision_can_be_attacked(attack):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Flatten(),
+            layers.Dense(3, dtype="mixed_float16"),
+            layers.Softmax(dtype="float32"),
+        ]
+    )
+    kernel = np.random.default_rng(3).normal(0, 0.1, (192, 3))
+    model.set_weights([kernel, np.zeros(3)])
+    z = vizlib.logits(model, x3)
+    away = attack(model, x3, 1, epsilon=0.1, **WIDE)
+    assert (np.abs(away - x3) <= 0.1 + 1e-6).all()
+    odds = [v[:, 1] - np.logaddexp(v[:, 0], v[:, 2]) for v in (z, vizlib.logits(model, away))]
+    assert (odds[1] < odds[0]).all()
