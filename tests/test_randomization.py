@@ -66,7 +66,7 @@ def test_layers_become_new_from_the_output_down(case, cascading):
     ids=lambda f: f.__name__,
 )
 def test_no_map_comes_from_an_old_trace(method):
-    """A map of the top layer changes with the first layer that is new, and is that network's own."""
+    """A map of the top layer changes with the first layer that is new and is that network's own."""
     model, _, x, _ = shapes.build(shapes.fused)
     kept = []
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import graph
+from .. import engine
 from .._checks import as_numbers
 from ..class_maps import upsample
 from ..types import Images, Maps, Score, Target
@@ -155,9 +155,9 @@ def insertion(
 
 
 def _curve(model, images, maps, target, steps, fill, score, batch_size, progress, *, coming):
-    images, maps = graph.check_images(model, images), as_numbers(maps, "The maps")
+    images, maps = engine.check_images(model, images), as_numbers(maps, "The maps")
     for value, name in ((steps, "steps"), (batch_size, "batch_size")):
-        graph.check_count(value, name)
+        engine.check_count(value, name)
     maps = np.abs(maps).max(-1, initial=0) if maps.ndim == 4 else maps
     size = height, width = images.shape[1:3]
     if (
@@ -170,14 +170,14 @@ def _curve(model, images, maps, target, steps, fill, score, batch_size, progress
             f"Give maps (N, h, w) or (N, h, w, C), one for each of the {len(images)} images and no "
             f"larger than {height} x {width}, not {maps.shape}."
         )
-    target = graph.wanted(model, images, target, batch_size=batch_size)
+    target = engine.resolve(model, images, target, score=score, batch_size=batch_size)
     if maps.shape[1:] != size:
         largest = np.abs(maps).max()  # only the order counts, and float32 must hold the maps
         maps = upsample(maps / largest if largest > 1e30 else maps, size)
     counts = np.rint(np.linspace(0, height * width, steps + 1)).astype(int)
     parts = np.split(counts, range(batch_size, steps + 1, batch_size))
     scores = []
-    for i, count in graph.bar(
+    for i, count in engine.bar(
         ((i, part) for i in range(len(images)) for part in parts),
         progress,
         len(images) * len(parts),
@@ -185,9 +185,8 @@ def _curve(model, images, maps, target, steps, fill, score, batch_size, progress
         turn = np.empty(height * width, int)
         turn[np.argsort(-maps[i].ravel(), kind="stable")] = np.arange(height * width)
         changed = turn.reshape(height, width, 1) < count[:, None, None, None]
-        cover = graph.cover(images[i], fill, [height / 10, width / 10])
-        said = graph.forward(
-            model, np.where(changed == coming, images[i], cover), batch_size=batch_size
-        )
-        scores.append(graph.score(*said, target if callable(target) else target[i], score))
+        cover = engine.cover(images[i], fill, [height / 10, width / 10])
+        batch = np.where(changed == coming, images[i], cover)
+        said = engine.forward(model, batch, score=score, target=target, batch_size=batch_size)
+        scores.append(engine.pick(said, target if callable(target) else target[i], score))
     return Curve(np.concatenate(scores).reshape(len(images), -1), counts / (height * width))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import graph
+from .. import engine
 from .._checks import as_array, check_whole
 from ..models import inner_layers
 from ..types import Images
@@ -93,14 +93,14 @@ def randomization(
     if not callable(method):
         raise ValueError("method is a function from (model, images) to maps, as vizlib.saliency.")
     check_whole(seed, "seed")
-    images, layers = graph.check_images(model, images), _layers(model)
+    images, layers = engine.check_images(model, images), _layers(model)
     rng, maps = np.random.default_rng(seed), []
     with _locks.setdefault(model, threading.RLock()):
         trained = model.get_weights()
         _check_trained(model, trained)
         original = _maps(method, model, images)
         try:
-            for layer in graph.bar(layers, progress):
+            for layer in engine.bar(layers, progress):
                 if not cascading:
                     model.set_weights(trained)
                 layer.set_weights(_untrained(layer, rng))
