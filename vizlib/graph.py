@@ -5,14 +5,14 @@ import tensorflow as tf
 
 from . import engine
 from .engine import (  # noqa: F401
-    RULES, Implied, bar, canvas, check_count, check_images, cover, logits, probabilities, trace,
+    RULES, Implied, bar, canvas, check_count, check_images, cover, compiled, logits, probabilities,
 )  # fmt: skip
 from .engine import cached as kept  # noqa: F401
 from .engine import resolve as wanted  # noqa: F401
 
 BELOW, LAST, POOLED = Implied.PENULTIMATE, Implied.LAST_MAP, Implied.POOLED_MAP
 LOG_ODDS = object()
-_trace = trace
+_trace = compiled
 
 
 def stream(model, data, **how):
@@ -47,5 +47,5 @@ def classes(logits, target=None):
 
 
 def _head(x):
-    output = engine.head.head(None, tf.compat.v1.get_default_graph().inputs[0], x)
+    output = engine.head.read(None, tf.compat.v1.get_default_graph().inputs[0], x)
     return output.logits, engine.head.values(None, output, "probability")

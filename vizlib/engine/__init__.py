@@ -26,7 +26,7 @@ from .inputs import (
 )
 from .relu import RULES, check_rule
 from .structure import Implied
-from .trace import Of, cached, lock, trace
+from .trace import Of, cached, compiled, lock
 
 
 def forward(model, images, layer=None, *, score="logit", target=None, batch_size=32):
@@ -35,7 +35,7 @@ def forward(model, images, layer=None, *, score="logit", target=None, batch_size
     A function for a target takes the output where there are no logits.
     """
     images = check_images(model, images)
-    found = trace(model, images.shape[1:], score=_asked(score, target), layer=layer)
+    found = compiled(model, images.shape[1:], score=_asked(score, target), layer=layer)
     (said,) = _run(found, images, batch_size=batch_size)
     return said if layer is not None else _finite(model, said)
 
@@ -91,14 +91,14 @@ def backward(
         raise ValueError("Name either a target, or a layer together with a unit of it.")
     of = Of.UNIT if unit is not None else Of.WEIGHTED if callable(target) else Of.CLASS
     of = Of.LOG_ODDS if log_odds else of
-    found = trace(model, images.shape[1:], rule=relu, layer=layer, at=at, score=score, of=of)
+    found = compiled(model, images.shape[1:], rule=relu, layer=layer, at=at, score=score, of=of)
     if of is Of.UNIT:
         shape = found.start
         if None in shape and np.ndim(unit):  # open sizes
             shape = forward(model, images[:1], layer).shape[1:]
         choice = _positions(unit, shape, len(images))
     elif of is Of.WEIGHTED:
-        (said,) = _run(trace(model, images.shape[1:], score=score), images, batch_size=batch_size)
+        (said,) = _run(compiled(model, images.shape[1:], score=score), images, batch_size=batch_size)
         choice = slopes(target, said)
     else:
         choice = check_target(target, found.start, len(images))
@@ -186,7 +186,7 @@ def resolve(model, images, target=None, *, score="logit", batch_size=32):
     """(N,): the class asked for of each image, with passes for None only; a function is given back."""
     if callable(target):
         return target
-    found = trace(model, images.shape[1:], score=_asked(score, target))
+    found = compiled(model, images.shape[1:], score=_asked(score, target))
     target = check_target(target, found.start, len(images))
     if (target < 0).any():
         said = forward(model, images, score=score, batch_size=batch_size)
@@ -201,7 +201,7 @@ def pick(said, target, score="logit"):
 
 def values(model, x, output, score):
     """What a model says in a score, where `output` was computed of `x` in the graph that is being traced."""
-    return head.values(model, head.head(model, x, output), score)
+    return head.values(model, head.read(model, x, output), score)
 
 
 def logits(model, images: Images, *, batch_size: int = 32) -> np.ndarray:

@@ -52,7 +52,7 @@ BEHIND_WEIGHTS = {
 }
 
 
-def head(model, x, output):
+def read(model, x, output):
     """The head of a model whose input `x` gave `output`, both in one graph."""
     last = back(output, SAME, dependents(x))
     if last.dtype.is_floating and last.op.type in ("Softmax", "Sigmoid"):

@@ -74,7 +74,7 @@ def cached(model, shape, key, make):
         return made[key]
 
 
-def trace(model, shape, *, rule="plain", layer=None, at=None, score="logit", of=None):
+def compiled(model, shape, *, rule="plain", layer=None, at=None, score="logit", of=None):
     """The compiled function for images of `shape`, (H, W, C).
 
     Without `of` it runs forward, to `layer` or to what the model says in a `score`. With it, it gives the gradient of what is
@@ -118,7 +118,7 @@ def _make(model, spec, rule, layer, at, score, of):
             if name is not None and not isinstance(name, Implied):
                 return _captured(model, x, outputs[name], name)
             if found is None:
-                found = head.head(model, x, _single(model, said))
+                found = head.read(model, x, _single(model, said))
                 known["kind"] = found.kind
             if name is None:
                 return head.values(model, found, score)

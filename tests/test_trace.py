@@ -1,0 +1,258 @@
+"""Traces: never stale, bounded in number, alike in threads, and the same for every kind of number and batch."""
+
+import os
+import subprocess
+import sys
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import vizlib
+from vizlib.engine import trace
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(3, 8, 8, 3)).astype("float32")
+
+
+def network(*first, size=(8, 8), last=(), **options):
+    return keras.Sequential(
+        [
+            keras.Input((*size, 3), **options),
+            *first,
+            layers.Conv2D(4, 3, activation="relu", name="conv"),
+            *last,
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, name="out"),
+        ]
+    )
+
+
+def true(model, images, k=0):
+    with tf.GradientTape() as tape:
+        tape.watch(x := tf.constant(images))
+        one = model(x, training=False)[:, k]
+    return tape.gradient(one, x).numpy()
+
+
+class Scaled(layers.Layer):
+    factor = 1.0
+
+    def __init__(self):
+        super().__init__()
+        self.factor, self.table = 1.0, np.ones(3, "float32")
+
+    def call(self, x):
+        return x * self.factor * self.table
+
+
+def adapt(model):
+    model.layers[0].adapt(RNG.normal(3, 2, (50, 8, 8, 3)).astype("float32"))
+
+
+def normalization():
+    layer = layers.Normalization()
+    layer.adapt(X)
+    return layer
+
+
+CHANGES = {
+    "adapt": (normalization, adapt),
+    "scale": (lambda: layers.Rescaling(1.0), lambda m: setattr(m.layers[0], "scale", 3.0)),
+    "scales": (lambda: layers.Rescaling([1.0, 1, 1]), lambda m: setattr(m.layers[0], "scale", [1.0, 2, 3])),
+    "slope": (lambda: layers.LeakyReLU(0.1), lambda m: setattr(m.layers[0], "negative_slope", 0.7)),
+    "attribute": (Scaled, lambda m: setattr(m.layers[0], "factor", 2.0)),
+    "array in place": (Scaled, lambda m: m.layers[0].table.__setitem__(1, 5.0)),
+    "activation": (layers.ReLU, lambda m: setattr(m.get_layer("conv"), "activation", keras.activations.elu)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_the_answer_makes_a_new_trace(change):
+    make, do = CHANGES[change]
+    model = network(make())
+    before = vizlib.gradient(model, X, 0)
+    np.testing.assert_allclose(before, true(model, X), atol=1e-6)
+    do(model)
+    after = vizlib.gradient(model, X, 0)
+    assert np.abs(after - before).max() > 1e-4
+    np.testing.assert_allclose(after, true(model, X), atol=1e-6)
+
+
+def test_training_on_makes_no_wrong_trace():
+    model = network()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = vizlib.gradient(model, X, 0)
+    model.fit(X, np.arange(3), epochs=2, verbose=0)
+    after = vizlib.gradient(model, X, 0)
+    assert np.abs(after - before).max() > 1e-5
+    np.testing.assert_allclose(after, true(model, X), atol=1e-6)
+
+
+def count_traces(model):
+    calls, layer = [], model.get_layer("conv")
+    own = layer.call
+    layer.__dict__["call"] = lambda *a, **k: calls.append(1) or own(*a, **k)
+    return calls
+
+
+def test_a_layer_that_counts_its_calls_is_traced_once():
+    class Counting(layers.Layer):
+        calls = 0
+
+        def call(self, x):
+            self.calls += 1
+            self.last = self.calls
+            return x
+
+    model = network(Counting())
+    calls = count_traces(model)
+    for k in range(3):
+        vizlib.gradient(model, X, k)
+    assert len(calls) == 1
+
+
+def test_open_sizes_are_traced_once():
+    model = network(size=(None, None))
+    calls = count_traces(model)
+    for side in (8, 9, 12, 30):
+        images = RNG.normal(size=(2, side, side + 1, 3)).astype("float32")
+        np.testing.assert_allclose(
+            vizlib.gradient(model, images, 0), true(model, images), atol=1e-6
+        )
+    assert len(calls) == 1 + 4  # and four of `true`
+    maps = vizlib.activations(model, images, "conv")
+    unit = vizlib.gradient(model, images, layer="conv", unit=(27, 28, 3))
+    assert maps.shape == (2, 28, 29, 4) and unit[:, 27:, 28:].any() and not unit[:, :27].any()
+    with pytest.raises(ValueError, match=r"within \(28, 29, 4\)"):
+        vizlib.gradient(model, images, layer="conv", unit=(28, 0, 0))
+
+
+def test_sizes_of_a_subclassed_model_are_bounded():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = network(size=(None, None))
+
+        def call(self, x):
+            return self.inner(x)
+
+    model = Own()
+    model(X)
+    for side in range(8, 30):
+        vizlib.logits(model, np.zeros((1, side, side, 3)))
+    _, sizes = trace._cache[model]
+    assert len(sizes) == trace.SIZES
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 6])
+def test_models_of_one_batch_size(n):
+    fixed = network(batch_size=4)
+    free = network()
+    free.set_weights(fixed.get_weights())
+    images = RNG.normal(size=(n, 8, 8, 3)).astype("float32")
+    for call in (
+        vizlib.logits,
+        lambda m, x: vizlib.gradient(m, x, 1),
+        lambda m, x: vizlib.gradient(m, x, lambda z: z[:, 0]),
+        lambda m, x: vizlib.activations(m, x, "conv", batch_size=3),
+        lambda m, x: vizlib.grad_cam(m, x, 0),
+    ):
+        np.testing.assert_allclose(call(fixed, images), call(free, images), atol=1e-6)
+
+
+def test_gradients_in_half_precision_do_not_vanish():
+    model = network()
+    model.set_weights([w * s for w, s in zip(model.get_weights(), (3e-3, 1, 3e-3, 1))])
+    config = model.get_config()
+    for layer in config["layers"][1:]:
+        layer["config"]["dtype"] = "mixed_float16"
+    half = keras.Sequential.from_config(config)
+    half.set_weights(model.get_weights())
+    with tf.GradientTape() as tape:  # what comes of it without a factor
+        tape.watch(x := tf.constant(X))
+        one = tf.cast(half(x, training=False)[:, 0], tf.float32)
+    vanished = tape.gradient(one, x).numpy()
+    found, want = vizlib.gradient(half, X, 0), true(model, X)
+    assert np.linalg.norm(vanished - want) > 0.2 * np.linalg.norm(want)
+    assert np.linalg.norm(found - want) < 0.02 * np.linalg.norm(want)
+    large = np.full_like(X, 100)  # the factor is halved where the gradient overflows
+    half.set_weights([w * 1e3 for w in (RNG.normal(size=w.shape) for w in half.get_weights())])
+    assert np.isfinite(vizlib.gradient(half, large, 0)).all()
+    assert vizlib.pgd(half, X, 0, epsilon=0.1, bounds=(-9, 9), steps=2).dtype == np.float32
+
+
+def test_models_under_a_distribution_strategy():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = network()
+    np.testing.assert_allclose(vizlib.gradient(model, X, 0), true(model, X), atol=1e-6)
+    assert vizlib.activations(model, X, "conv").shape == (3, 6, 6, 4)
+
+
+def test_weights_of_nan_are_named():
+    model = network()
+    model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
+    for call in (vizlib.logits, lambda m, x: vizlib.gradient(m, x, 0)):
+        with pytest.raises(ValueError, match="look at its weights"):
+            call(model, X)
+
+
+def test_a_call_in_another_thread_is_not_captured():
+    model, wrong = network(), []
+    want = vizlib.activations(model, X, "conv")
+    stop = threading.Event()
+
+    def work():
+        other = tf.constant(X[::-1].copy())
+        while not stop.is_set():
+            model(other, training=False)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        for k in range(12):
+            model.get_layer("out").activation = lambda x: x + 0.0  # a new trace
+            if np.abs(vizlib.activations(model, X, "conv") - want).max() > 1e-6:
+                wrong.append(k)
+    finally:
+        stop.set()
+        thread.join()
+    assert not wrong
+
+
+MODES = {
+    "eager functions": "tf.config.run_functions_eagerly(True)",
+    "NumPy behaviour": "tf.experimental.numpy.experimental_enable_numpy_behavior()",
+    "no stderr": "import os; os.close(2)",
+}
+SCRIPT = """
+{before}
+import numpy as np, keras, tensorflow as tf
+{mode}
+import vizlib
+from keras import layers
+keras.utils.set_random_seed(0)
+model = keras.Sequential([keras.Input((16, 16, 3)), layers.Conv2D(4, 3, padding="same", activation="relu", name="conv"),
+    layers.MaxPooling2D(), layers.Conv2D(4, 3, activation="relu"), layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")])
+x = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype("float32")
+found = [vizlib.logits(model, x), vizlib.gradient(model, x, 0), vizlib.activations(model, x, "conv"), vizlib.grad_cam(model, x, 1),
+    vizlib.guided_backprop(model, x, lambda z: z[:, 0] - z[:, 1]), vizlib.occlusion(model, x, 0, patch=4, stride=2, fill=0.0).scores,
+    vizlib.pgd(model, x, 0, epsilon=0.1, bounds=(-9, 9), steps=2), vizlib.integrated_gradients(model, x, 0, steps=4)]
+print([float(np.round(np.abs(f).sum(), 3)) for f in found])
+"""  # fmt: skip
+
+
+def test_the_same_answers_in_every_mode():
+    said = {}
+    for name, mode in {"": "", **MODES}.items():
+        first = name == "no stderr"
+        script = SCRIPT.format(before=mode if first else "", mode="" if first else mode)
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": "."}
+        )  # fmt: skip
+        assert done.returncode == 0, name
+        said[name] = done.stdout
+    assert len(set(said.values())) == 1 and said[""].startswith("[")
