@@ -1,15 +1,12 @@
 """The engine on every model shape, against the network written out in NumPy; what must raise; what must not stay."""
 
-import gc
 import os
 import subprocess
 import sys
 import threading
-import weakref
 
 import keras
 import numpy as np
-import psutil
 import pytest
 import shapes
 import tensorflow as tf

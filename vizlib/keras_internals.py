@@ -74,38 +74,48 @@ def fingerprint(model):
     """Changes with a layer, a variable, or an attribute of a layer: what was traced before is stale then."""
     if not _plain:
         bare = keras.layers.Layer, keras.Model, keras.Sequential
-        _plain.update(*(vars(kind(name="bare")) for kind in bare), TRAINING)
+        _plain.update(*(vars(kind(name="bare")) for kind in bare), BOOKKEEPING)
     layers = [model, *inner_layers(model)]
-    attributes = (
-        tuple(_mark(v) for k, v in vars(layer).items() if k not in _plain) for layer in layers
-    )
+    attributes = [
+        tuple([_mark(v) for k, v in vars(layer).items() if k not in _plain]) for layer in layers
+    ]
     return (
         tuple(map(weakref.ref, layers)),
-        tuple(attributes),
+        attributes,
         tuple(layer.dtype_policy.name for layer in layers),
         tuple(id(v.value) for v in model.variables),
         _mark(getattr(model, "loss", None)),
     )
 
 
-# What compiling and training leave on a model; its loss, which says what the output is, counts apart.
-TRAINING = (
-    "loss", "optimizer", "history", "compiled", "stop_training", "train_function", "test_function", "predict_function", "_compile_config", "_compile_loss", "_compile_metrics", "_loss_tracker",
-    "_inputs", "_inputs_struct", "_nodes", "_nodes_by_depth", "_operations", "_operations_by_depth", "_outputs", "_outputs_struct", "output_names",
-)  # fmt: skip
+# What training, saving and the building of a graph leave on models and layers; a model's loss, which
+# says what its output is, counts apart.
+BOOKKEEPING = (
+    """
+    loss optimizer history compiled stop_training train_function test_function predict_function
+    _compile_config _compile_loss _compile_metrics _loss_tracker _inputs _inputs_struct _nodes
+    _nodes_by_depth _operations _operations_by_depth _outputs _outputs_struct output_names
+    _self_name_based_restores _self_saveable_object_factories _self_update_uid
+    _self_unconditional_checkpoint_dependencies _self_unconditional_deferred_dependencies
+    _self_unconditional_dependency_names
+"""
+).split()
+
+
+SCALARS = {type(None), bool, int, float, str}
+EagerTensor = tf.__internal__.EagerTensor
 
 
 def _mark(value, depth=3):
     """What changes when the value does: small ones stand for themselves, others for their identity."""
-    if value is None or isinstance(value, bool | int | float | str):
+    if type(value) in SCALARS:
         return value
-    if isinstance(value, list | tuple) and depth:
-        return tuple(_mark(v, depth - 1) for v in value)
+    if isinstance(value, (list, tuple)) and depth:
+        return tuple([_mark(v, depth - 1) for v in value])
     if isinstance(value, dict) and depth:
-        return tuple((k, _mark(v, depth - 1)) for k, v in value.items())
-    small = isinstance(value, np.ndarray | np.generic) or tf.is_tensor(value)
-    if small and hasattr(value, "numpy"):
+        return tuple([(k, _mark(v, depth - 1)) for k, v in value.items()])
+    if isinstance(value, EagerTensor):
         value = value.numpy()
-    if small and getattr(value, "size", 1e9) <= 4096:
+    if isinstance(value, (np.ndarray, np.generic)) and value.size <= 4096:
         return value.shape, value.tobytes()
     return id(value)

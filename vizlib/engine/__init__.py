@@ -113,7 +113,7 @@ def _asked(score, target):
 
 
 def _finite(model, array):
-    if not np.isfinite(array.sum()) and not np.isfinite(array).all():
+    if not np.isfinite(array).all():
         raise ValueError(
             f"{model.name!r} gives NaN or infinite values for these images: look at its weights."
         )
