@@ -146,7 +146,7 @@ def _effects(file, fill, network):
     masks = [picture.mask(part)[0] for part in picture.parts]
     masks = [mask for mask in masks if mask.sum() > PART]
     x = net(network).preprocess(picture.images)
-    cover = vizlib.graph.cover(x[0], fill, 8)
+    cover = vizlib.engine.cover(x[0], fill, 8)
     versions = np.concatenate([x, [np.where(mask[..., None], cover, x[0]) for mask in masks]])
     logits = vizlib.logits(model(network), versions)[:, picture.labels[0]]
     return masks, logits[0] - logits[1:]
@@ -201,8 +201,9 @@ def on_steps(method, pictures):
     x = net(method.network).preprocess(pictures.images)
     maps = method.maps(model(method.network), x, pictures.labels)
     curves = truth.insertion, truth.deletion
+    options = dict(steps=25, score="probability")
     return {
-        c.__name__: c(model(method.network), x, maps, pictures.labels, steps=25).area()
+        c.__name__: c(model(method.network), x, maps, pictures.labels, **options).area()
         for c in curves
     }
 
