@@ -1,8 +1,8 @@
-"""The house rules that a machine can hold: size, dependencies, direction of imports, cost of an import."""
+"""House rules that no tool of `.ci/run` holds: size, pins, what an import loads, the Makefile."""
 
 import ast
+import json
 import re
-import statistics
 import subprocess
 import sys
 import tomllib
@@ -14,11 +14,6 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-# Who may import whom: a room uses rooms of a lower floor, never one of its own or above.
-FLOORS = {
-    "data": 0, "models": 1, "barnyard": 1, "photos": 1, "graph": 2, "attacks": 4, "backprop": 4, "occlusion": 4, "show": 4, "cam": 5, "dissection": 6, "truth": 6,
-    "widgets": 7,
-}  # fmt: skip
 
 
 def code_lines(path):
@@ -39,25 +34,12 @@ def code_lines(path):
 
 
 def test_vizlib_stays_small(capsys):
-    table = {path.name: code_lines(path) for path in sorted((ROOT / "vizlib").glob("*.py"))}
+    files = sorted((ROOT / "vizlib").rglob("*.py"))
+    table = {str(path.relative_to(ROOT / "vizlib")): code_lines(path) for path in files}
+    lines = [f"{name:26}{count:5}" for name, count in table.items()]
     with capsys.disabled():
-        print(
-            "\n"
-            + "\n".join(f"{name:16}{count:5}" for name, count in table.items())
-            + f"\n{'in all':16}{sum(table.values()):5} of 2500"
-        )
-    assert sum(table.values()) < 2500
-
-
-def test_imports_point_one_way():
-    for path in (ROOT / "vizlib").glob("[a-z]*.py"):
-        tree = ast.parse(path.read_text())
-        nodes = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level]
-        used = {
-            name for n in nodes for name in ([n.module] if n.module else [a.name for a in n.names])
-        }
-        floor = FLOORS.get(path.stem, 3)
-        assert all(FLOORS.get(name, 3) < floor for name in used), (path.name, used)
+        print("", *lines, f"{'in all':26}{sum(table.values()):5} of 3000", sep="\n")
+    assert sum(table.values()) < 3000
 
 
 def locked():
@@ -88,42 +70,14 @@ def test_environment_yml_follows_the_lock():
     assert environment[-1] == {"pip": ["-r requirements.lock"]}
 
 
-def test_what_vizlib_imports_is_declared():
-    declared = {Requirement(d).name.lower() for d in PROJECT["dependencies"]}
-    known = {
-        "PIL": "pillow",
-        "sklearn": "scikit-learn",
-        "skimage": "scikit-image",
-        "cv2": "opencv-python-headless",
-        "IPython": "ipywidgets",
-    }
-    trees = [ast.parse(path.read_text()) for path in (ROOT / "vizlib").glob("*.py")]
-    used = {
-        a.name for t in trees for n in ast.walk(t) if isinstance(n, ast.Import) for a in n.names
-    }
-    used |= {
-        n.module
-        for t in trees
-        for n in ast.walk(t)
-        if isinstance(n, ast.ImportFrom) and not n.level
-    }
-    outside = {known.get(name.split(".")[0], name.split(".")[0]) for name in used} - set(
-        sys.stdlib_module_names
+def test_import_loads_nothing_that_tensorflow_and_keras_do_not_load():
+    code = (
+        "import json, sys, tensorflow, keras; before = set(sys.modules); import vizlib; "
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
     )
-    assert outside == declared
-
-
-def test_import_adds_little_to_tensorflow():
-    code = "import time, tensorflow, keras; t = time.perf_counter(); import vizlib; print(time.perf_counter() - t)"
-    times = [
-        float(
-            subprocess.run(
-                [sys.executable, "-c", code], capture_output=True, text=True, check=True
-            ).stdout
-        )
-        for _ in range(3)
-    ]
-    assert statistics.median(times) < 0.3
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in json.loads(run.stdout)}
+    assert loaded - set(sys.stdlib_module_names) == {"vizlib"}
 
 
 def test_the_makefile_takes_a_python_that_works_or_says_what_to_install(tmp_path):
