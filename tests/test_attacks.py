@@ -7,6 +7,7 @@ import shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
+from strangers import TensorElsewhere
 
 import vizlib
 from vizlib import barnyard
@@ -200,16 +201,7 @@ def test_on_pocket_ten_steps_are_at_least_as_strong_as_one():
 # ---- bad input -----------------------------------------------------------------------------------
 
 
-class Elsewhere:
-    """As a tensor of another library: NumPy may ask, and gets an error of that library's."""
-
-    shape, ndim = (3,), 1
-
-    def __array__(self, *args, **kwargs):
-        raise RuntimeError("Can't call numpy() on a tensor that requires grad.")
-
-
-NO_NUMBERS = ("0.1", None, 0.1j, True, [0.1, [0.2]], Elsewhere(), object(), np.ones((1, 3)))
+NO_NUMBERS = ("0.1", None, 0.1j, True, [0.1, [0.2]], TensorElsewhere(), object(), np.ones((1, 3)))
 
 
 @both
@@ -255,7 +247,7 @@ def test_bad_arguments(attack, given, says):
         (x3.astype(str), "real numbers"),
         (x3 * np.float64(1e300), "NaN or infinite"),
         (None, "real numbers"),
-        (Elsewhere(), "cannot be made an array"),
+        (TensorElsewhere(), "cannot be made an array"),
     ],
     ids=["uint8", "no batch", "complex", "text", "huge", "none", "torch"],
 )

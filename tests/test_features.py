@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import shapes
 import tensorflow as tf
+from strangers import TensorElsewhere
 
 import vizlib
 from vizlib import models, show, widgets
@@ -99,15 +100,6 @@ def test_tsne_keeps_groups_and_obeys_its_seed():
     assert np.abs(plane - vizlib.tsne(x, perplexity=10, seed=1)).max() > 0
 
 
-class Elsewhere:
-    """As a tensor of another library: NumPy may ask, and gets an error of that library's."""
-
-    shape, ndim = (7, 3), 2
-
-    def __array__(self, *args, **kwargs):
-        raise RuntimeError("Can't call numpy() on a tensor that requires grad.")
-
-
 POINTS = np.random.default_rng(0).normal(size=(7, 3))
 
 
@@ -125,7 +117,7 @@ POINTS = np.random.default_rng(0).normal(size=(7, 3))
         (POINTS * 1j, "real numbers, not complex"),
         (POINTS.astype(str), "real numbers, not <U"),
         (None, "real numbers, not object"),
-        (Elsewhere(), "cannot be read as an array"),
+        (TensorElsewhere(), "cannot be read as an array"),
         ([[1.0], [1.0, 2.0]], "cannot be read as an array"),
     ],
 )

@@ -10,16 +10,12 @@ import pytest
 import shapes
 from keras import layers
 from scipy.stats import spearmanr
+from strangers import TensorElsewhere
 
 import vizlib
 from vizlib import truth
 
 x3 = shapes.pictures()
-
-
-@pytest.fixture(scope="module", params=shapes.SHAPES, ids=lambda f: f.__name__)
-def case(request):
-    return shapes.build(request.param)
 
 
 def remembers(kept):
@@ -385,15 +381,6 @@ def test_grades_of_likeness(grade):
         )
 
 
-class Elsewhere:
-    """As a tensor of another library: NumPy may ask, and gets an error of that library's."""
-
-    shape, ndim = (3, 9, 8), 3
-
-    def __array__(self, *args, **kwargs):
-        raise RuntimeError("Can't call numpy() on a tensor that requires grad.")
-
-
 @pytest.mark.parametrize(
     "grade", [truth.rank_correlation, truth.similarity], ids=lambda f: f.__name__
 )
@@ -409,7 +396,7 @@ class Elsewhere:
         (np.ones((3, 9, 8)) * 1j, "real numbers, not complex"),
         (np.full((3, 9, 8), np.nan), "NaN"),
         (np.full((3, 9, 8), np.longdouble("1e400")), "infinite"),
-        (Elsewhere(), "cannot be read as an array"),
+        (TensorElsewhere(), "cannot be read as an array"),
     ],
 )
 def test_what_is_no_map_gets_one_sentence(grade, other, says):

@@ -8,6 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.filters import gaussian
+from strangers import TensorElsewhere
 
 import vizlib
 from vizlib import truth
@@ -74,15 +75,6 @@ def test_random_maps_are_at_chance_and_scale_does_not_matter(seed):
     np.testing.assert_allclose(truth.mass_inside(7 * maps, masks), truth.mass_inside(maps, masks))
 
 
-class Elsewhere:
-    """As a tensor of another library: NumPy may ask, and gets an error of that library's."""
-
-    shape, ndim = (1, 4, 4), 3
-
-    def __array__(self, *args, **kwargs):
-        raise RuntimeError("Can't call numpy() on a tensor that requires grad.")
-
-
 NO_MAPS = [
     (np.full((1, 4, 4), np.nan), "NaN"),
     (np.full((1, 4, 4), -np.inf), "NaN or infinite"),
@@ -90,7 +82,7 @@ NO_MAPS = [
     (np.ones((1, 4, 4)) * 1j, "real numbers, not complex"),
     (np.full((1, 4, 4), "a"), "real numbers, not <U1"),
     (None, "real numbers, not object"),
-    (Elsewhere(), "cannot be read as an array"),
+    (TensorElsewhere(), "cannot be read as an array"),
     ([[1.0], [1.0, 2.0]], "cannot be read as an array"),
     (3.0, r"not \(\)"),
     (True, r"not \(\)"),
@@ -109,7 +101,7 @@ NO_MAPS = [
         (np.ones((2, 4, 4)), MASK, "as many masks"),
         (np.ones((1, 4, 4)), MASK.astype(int), "true and false"),
         (np.ones((1, 4, 4)), None, "true and false"),
-        (np.ones((1, 4, 4)), Elsewhere(), "cannot be read as an array"),
+        (np.ones((1, 4, 4)), TensorElsewhere(), "cannot be read as an array"),
         (np.ones((1, 4, 4)), MASK[0], "true and false"),
     ],
 )

@@ -1,0 +1,17 @@
+"""What all tests share: where they import from, and the small network in every shape."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "notebooks", "data/make")]
+
+import shapes
+
+
+@pytest.fixture(scope="module", params=shapes.SHAPES, ids=lambda f: f.__name__)
+def case(request):
+    """(model, its weights in float64, images for it, the layer of its second map)."""
+    return shapes.build(request.param)
