@@ -13,7 +13,7 @@ import sys
 
 @contextlib.contextmanager
 def _silent():
-    """TensorFlow's C++ side writes to file descriptor 2 while it loads, whatever its log level is."""
+    """TensorFlow writes to file descriptor 2 while it loads, whatever its log level is."""
     if sys.stderr is not None:
         sys.stderr.flush()
     try:

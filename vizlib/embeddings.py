@@ -25,11 +25,11 @@ def features(
     model : keras.Model
     data : array (N, H, W, C), or batches of images (n, H, W, C), in model-input space
         Batches come from a `tf.data.Dataset`, a `PyDataset` or any iterable, alone or each with
-        labels; they are read once, in order, and may be more than memory holds. Where the model takes
-        images of any size, batches may differ in size.
+        labels; they are read once, in order, and may be more than memory holds. Where the model
+        takes images of any size, batches may differ in size.
     layer : str or keras.Layer, optional
-        Default: the penultimate layer, what the classifier takes. A feature map is averaged over its
-        positions.
+        Default: the penultimate layer, what the classifier takes. A feature map is averaged over
+        its positions.
     labels : bool
         Give back the labels that come with the images, too: those of a shuffled dataset are another
         order in a second pass.
@@ -44,8 +44,8 @@ def features(
     Raises
     ------
     ValueError
-        Bad or no images; data that never end; labels asked for that are not there; no such layer, or
-        none named where there is no classifier.
+        Bad or no images; data that never end; labels asked for that are not there; no such layer,
+        or none named where there is no classifier.
 
     Examples
     --------

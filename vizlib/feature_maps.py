@@ -32,8 +32,8 @@ def activations(model, images: Images, layer: LayerLike, *, batch_size: int = 32
     --------
     >>> import keras, numpy as np, vizlib
     >>> model = keras.Sequential([keras.Input((3, 3, 1)),
-    ...                           keras.layers.Conv2D(1, 2, kernel_initializer="ones", name="sums")])
-    >>> vizlib.activations(model, np.ones((1, 3, 3, 1)), "sums")[0, :, :, 0]
+    ...                           keras.layers.Conv2D(1, 2, kernel_initializer="ones", name="sum")])
+    >>> vizlib.activations(model, np.ones((1, 3, 3, 1)), "sum")[0, :, :, 0]
     array([[4., 4.],
            [4., 4.]], dtype=float32)
     """

@@ -57,7 +57,8 @@ def gradient(
     A linear network has its weights for a gradient.
 
     >>> import keras, numpy as np, vizlib
-    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.Flatten(),
+    ...                           keras.layers.Dense(2)])
     >>> model.set_weights([np.array([[0, 1], [0, 2], [0, 3], [0, -4]]), np.zeros(2)])
     >>> vizlib.gradient(model, np.ones((1, 2, 2, 1)), 1)[0, :, :, 0]
     array([[ 1.,  2.],
@@ -109,7 +110,8 @@ def saliency(
     Examples
     --------
     >>> import keras, numpy as np, vizlib
-    >>> model = keras.Sequential([keras.Input((1, 1, 3)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    >>> model = keras.Sequential([keras.Input((1, 1, 3)), keras.layers.Flatten(),
+    ...                           keras.layers.Dense(2)])
     >>> model.set_weights([np.array([[0, 1], [0, 2], [0, -4]]), np.zeros(2)])
     >>> vizlib.saliency(model, np.ones((1, 1, 1, 3)), 1)
     array([[[4.]]], dtype=float32)
@@ -170,7 +172,8 @@ def smoothgrad(
     The gradient of a linear network is the same everywhere, so noise changes nothing.
 
     >>> import keras, numpy as np, vizlib
-    >>> model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    >>> model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten(),
+    ...                           keras.layers.Dense(2)])
     >>> model.set_weights([np.array([[0, 1], [0, -2]]), np.zeros(2)])
     >>> vizlib.smoothgrad(model, np.ones((1, 1, 2, 1)), 1, samples=4).ravel()
     array([ 1., -2.], dtype=float32)
@@ -234,7 +237,8 @@ def integrated_gradients(
     Examples
     --------
     >>> import keras, numpy as np, vizlib
-    >>> model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    >>> model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten(),
+    ...                           keras.layers.Dense(2)])
     >>> model.set_weights([np.array([[0, 1], [0, -2]]), np.zeros(2)])
     >>> vizlib.integrated_gradients(model, np.full((1, 1, 2, 1), 3.0), 1).ravel()
     array([ 3., -6.], dtype=float32)
@@ -289,7 +293,8 @@ def residual(
     Examples
     --------
     >>> import keras, numpy as np, vizlib
-    >>> model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    >>> model = keras.Sequential([keras.Input((1, 2, 1)), keras.layers.Flatten(),
+    ...                           keras.layers.Dense(2)])
     >>> images = np.ones((1, 1, 2, 1))
     >>> maps = vizlib.integrated_gradients(model, images, 1)
     >>> bool(abs(vizlib.residual(model, images, maps, 1)[0]) < 1e-5)

@@ -1,4 +1,4 @@
-"""What Keras has but does not promise, in one place: a new version of Keras is looked at here first."""
+"""What Keras has but does not promise: with a new version, look here first."""
 
 import contextlib
 import threading
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 
 def inner_layers(model):
-    """All layers inside the model in the order of their use, also those of models that are layers."""
+    """All layers inside the model in the order of use, also those of models that are layers."""
     found = {}
     for layer in model._flatten_layers(include_self=False, recursive=False):
         for inner in (layer, *inner_layers(layer)):
@@ -39,7 +39,7 @@ def call(model, x):
 
 @contextlib.contextmanager
 def captured(layers):
-    """Within, the dictionary given collects the outputs of each layer; afterwards the layers are as before.
+    """Within, a dictionary collects the outputs of each layer; the layers are as before afterwards.
 
     Only calls of this thread count: a model may be used in another one meanwhile.
     """
@@ -71,7 +71,7 @@ _plain = set()  # attributes that every layer or model has, whatever it computes
 
 
 def fingerprint(model):
-    """Changes with a layer, a variable, or an attribute of a layer: what was traced before is stale then."""
+    """Changes with a layer, a variable or an attribute of a layer: older traces are stale then."""
     if not _plain:
         bare = keras.layers.Layer, keras.Model, keras.Sequential
         _plain.update(*(vars(kind(name="bare")) for kind in bare), BOOKKEEPING)
@@ -88,8 +88,8 @@ def fingerprint(model):
     )
 
 
-# What training, saving and the building of a graph leave on models and layers; a model's loss, which
-# says what its output is, counts apart.
+# What training, saving and the building of a graph leave on models and layers; a model's loss,
+# which says what its output is, counts apart.
 BOOKKEEPING = (
     """
     loss optimizer history compiled stop_training train_function test_function predict_function
@@ -107,7 +107,7 @@ EagerTensor = tf.__internal__.EagerTensor
 
 
 def _mark(value, depth=3):
-    """What changes when the value does: small ones stand for themselves, others for their identity."""
+    """What changes with a value: a small one is it itself, of another its identity."""
     if type(value) in SCALARS:
         return value
     if isinstance(value, (list, tuple)) and depth:

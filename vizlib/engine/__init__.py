@@ -1,16 +1,17 @@
-"""The engine: one compiled function per question gives scores, activations and gradients of a model.
+"""One compiled function per question gives scores, activations and gradients of any model.
 
-Methods call `forward` and `backward`; the modules carry the weight: `trace` (the compiled functions, cached), `relu` (the
-three rules), `head` (what the output is, what a target means), `structure` (layers that are not named), `inputs` (checks and
-batches), `windows` (what an operation sees).
+Methods call `forward` and `backward`; the modules carry the weight: `trace` (the compiled
+functions, cached), `relu` (the three rules), `head` (what the output is, what a target means),
+`structure` (layers that are not named), `inputs` (checks and batches), `windows` (what an operation
+sees).
 """
 
 import numpy as np
 import tensorflow as tf
 
-from ..types import Images, LayerLike, Score, Target
+from ..types import Images
 from . import head
-from .head import Kind, check_score, check_target, given, slopes
+from .head import check_score, check_target, slopes
 from .inputs import (
     as_array,
     bar,
@@ -28,11 +29,41 @@ from .relu import RULES, check_rule
 from .structure import Implied
 from .trace import Of, cached, compiled, lock
 
+__all__ = [
+    "RULES",
+    "Implied",
+    "as_array",
+    "backward",
+    "bar",
+    "cached",
+    "canvas",
+    "check_count",
+    "check_images",
+    "check_model",
+    "check_score",
+    "check_seed",
+    "check_target",
+    "compiled",
+    "cover",
+    "forward",
+    "input_shape",
+    "is_number",
+    "lock",
+    "logits",
+    "pick",
+    "probabilities",
+    "resolve",
+    "slopes",
+    "stream",
+    "values",
+]
+
 
 def forward(model, images, layer=None, *, score="logit", target=None, batch_size=32):
-    """What the model says of each image in a score, (N, K) or of the output's shape; or the activations of `layer`.
+    """What the model predicts of each image in a score, (N, K) or of the output's shape.
 
-    A function for a target takes the output where there are no logits.
+    With `layer` the activations of that layer. A function for a target takes the output where there
+    are no logits.
     """
     images = check_images(model, images)
     found = compiled(model, images.shape[1:], score=_asked(score, target), layer=layer)
@@ -61,10 +92,12 @@ def backward(
     model : keras.Model
     images : array, (N, H, W, C), in model-input space
     target : None, int, (N,) ints or callable
-        The class whose score it is (None: each image's arg-max), or a function from logits (N, K) to scores (N,).
+        The class whose score it is (None: each image's arg-max), or a function from logits (N, K)
+        to scores (N,).
     relu : {"plain", "guided", "deconvnet"}
     layer, unit : str, int or (row, column, channel)
-        Instead of a class: this unit of this layer; an int is a channel, taken where it is largest in each image.
+        Instead of a class: this unit of this layer; an int is a channel, taken where it is largest
+        in each image.
     at : str or Implied, optional
         Differentiate with respect to this layer's output instead of the images.
     score : {"logit", "probability", "output"}
@@ -72,17 +105,19 @@ def backward(
         Of the class's log(p / (1 - p)) instead of its score.
     batch_size : int
     then : callable, optional
-        What to keep, where both are large: from a batch's gradient and activations to one array (n, ...).
+        What to keep, where both are large: from a batch's gradient and activations to one array (n,
+        ...).
 
     Returns
     -------
-    [gradient], (N, H, W, C); or [gradient, activations], of the shape of the output of `at`, (N, ...); or [array], of `then`
+    [gradient], (N, H, W, C); or [gradient, activations], of the shape of the output of `at`, (N,
+    ...); or [array], of `then`
 
     Raises
     ------
     ValueError
-        Bad images, unknown layer, class, unit, score or rule; a network for which the ReLU rule is not defined, or whose
-        output has no such score.
+        Bad images, unknown layer, class, unit, score or rule; a network for which the ReLU rule is
+        not defined, or whose output has no such score.
     """
     images = check_images(model, images)
     check_rule(relu)
@@ -98,7 +133,9 @@ def backward(
             shape = forward(model, images[:1], layer).shape[1:]
         choice = _positions(unit, shape, len(images))
     elif of is Of.WEIGHTED:
-        (said,) = _run(compiled(model, images.shape[1:], score=score), images, batch_size=batch_size)
+        (said,) = _run(
+            compiled(model, images.shape[1:], score=score), images, batch_size=batch_size
+        )
         choice = slopes(target, said)
     else:
         choice = check_target(target, found.start, len(images))
@@ -124,7 +161,7 @@ HALF = 2.0**14  # the factor of a score in half precision, whose gradients would
 
 
 def _run(found, images, *choices, batch_size, then=None):
-    """Call a trace on batches; its results, or the one that `then` makes of them, each in one array."""
+    """Results of a trace on batches, or what `then` makes of them, each in one array."""
     check_count(batch_size, "batch_size")
     batch_size = found.batch or batch_size
     results = None
@@ -147,10 +184,10 @@ def _call(found, *arrays):
         arrays = [np.concatenate([a, np.repeat(a[-1:], found.batch - n, 0)]) for a in arrays]
     tensors, factor = [tf.constant(a) for a in arrays], HALF if found.scaled else 1.0
     while True:
-        given = [*tensors, tf.constant(factor)] if found.scaled else tensors
+        taken = [*tensors, tf.constant(factor)] if found.scaled else tensors
         gradient, *rest = (
             t.numpy().astype("float32", copy=False)[: n if found.batch else None]
-            for t in found.run(*given)
+            for t in found.run(*taken)
         )
         if not found.scaled:
             return [gradient, *rest]
@@ -160,7 +197,7 @@ def _call(found, *arrays):
 
 
 def _positions(unit, shape, n):
-    """(n, 3): row, column and channel of the unit in each image; row -1 where the channel is largest."""
+    """(n, 3): row, column, channel of each unit; row -1: where the channel is largest."""
     try:
         unit = np.atleast_1d(np.asarray(unit))
     except ValueError:
@@ -183,7 +220,7 @@ def _positions(unit, shape, n):
 
 
 def resolve(model, images, target=None, *, score="logit", batch_size=32):
-    """(N,): the class asked for of each image, with passes for None only; a function is given back."""
+    """(N,): the class asked for of each image, with a pass for None only; a function stays one."""
     if callable(target):
         return target
     found = compiled(model, images.shape[1:], score=_asked(score, target))
@@ -195,12 +232,12 @@ def resolve(model, images, target=None, *, score="logit", batch_size=32):
 
 
 def pick(said, target, score="logit"):
-    """(N,): the scores of classes, an int or (N,), or of a function, in what a model says, (N, K)."""
+    """(N,): scores in what is predicted, (N, K), of classes, an int or (N,), or of a function."""
     return head.pick(tf.constant(said), target, score).numpy()
 
 
 def values(model, x, output, score):
-    """What a model says in a score, where `output` was computed of `x` in the graph that is being traced."""
+    """What is predicted in a score, where `output` was made of `x` in the graph that is traced."""
     return head.values(model, head.read(model, x, output), score)
 
 
@@ -221,8 +258,8 @@ def logits(model, images: Images, *, batch_size: int = 32) -> np.ndarray:
     Raises
     ------
     ValueError
-        Bad images, or a model whose logits cannot be told: its output is neither a softmax or sigmoid of something, nor made
-        by linear operations alone behind the last weights.
+        Bad images, or a model whose logits cannot be told: its output is neither a softmax or
+        sigmoid of something, nor made by linear operations alone behind the last weights.
 
     Examples
     --------
@@ -236,7 +273,7 @@ def logits(model, images: Images, *, batch_size: int = 32) -> np.ndarray:
 
 
 def probabilities(model, images: Images, *, batch_size: int = 32) -> np.ndarray:
-    """What the model predicts of each class: softmax or sigmoid of `logits`, whether it ends in it or not.
+    """What the model predicts of each class: softmax or sigmoid of its `logits`.
 
     Parameters
     ----------

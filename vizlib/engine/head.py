@@ -1,7 +1,7 @@
 """What a model's output is, what a score of it is, and what a target means.
 
-The *logit* is what a last softmax or sigmoid takes, or an output behind which only linear operations stand. Of any other
-output nothing is known but its own numbers.
+The *logit* is what a last softmax or sigmoid takes, or an output behind which only linear
+operations stand. Of any other output nothing is known but its own numbers.
 """
 
 import enum
@@ -98,7 +98,7 @@ BINARY = {"binarycrossentropy", "binaryfocalcrossentropy"}
 
 
 def _trained_as(model, units):
-    """Kind of a linear output, and why it has no logits, by the loss that the model was compiled with."""
+    """Kind of a linear output, and why it has no logits, by the loss it was compiled with."""
     losses = [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if loss is not None]
     if not losses:
         return (Kind.NUMBER if units == 1 else Kind.SOFTMAX), ""
@@ -126,15 +126,15 @@ def values(model, found, score):
         said = tf.cast(found.output, tf.float32)
     elif found.logits is None:
         raise ValueError(
-            f"{model.name!r} has no {score} that could be told: {found.why}. Ask for score='output', "
-            "the numbers of the model as they are."
+            f"{model.name!r} has no {score} that could be told: {found.why}. Ask for "
+            "score='output', the numbers of the model as they are."
         )
     elif score == "logit":
         said = found.logits
     elif found.kind is Kind.NUMBER:
         raise ValueError(
-            f"{model.name!r} gives one number, and whether that is the logit of a sigmoid is not known: "
-            "compile it with its loss, or end it in a sigmoid; or ask for score='output'."
+            f"{model.name!r} gives one number, and whether that is the logit of a sigmoid is not "
+            "known: compile it with its loss, or end it in a sigmoid; or ask for score='output'."
         )
     else:
         activate = tf.nn.softmax if found.kind is Kind.SOFTMAX else tf.sigmoid
@@ -143,7 +143,7 @@ def values(model, found, score):
 
 
 def pick(said, target, score="logit"):
-    """(N,): what is said of the classes `target` (N,), an int or what a function `target` makes of it.
+    """(N,): scores of classes, an int or (N,), or what a function `target` makes of all.
 
     A single unit is class 1; class 0 is its opposite.
     """
@@ -216,8 +216,8 @@ def given(target, said):
     value = target(said)
     if not tf.is_tensor(value) or value.shape != said.shape[:1]:
         raise ValueError(
-            "A target function takes logits (N, K), or the output where there are none, and returns a "
-            f"tensor of shape (N,), not {getattr(value, 'shape', _short(value))}."
+            "A target function takes logits (N, K), or the output where there are none, and "
+            f"returns a tensor of shape (N,), not {getattr(value, 'shape', _short(value))}."
         )
     if not np.isfinite(value).all():
         raise ValueError("The target function gives NaN or infinite values.")

@@ -1,4 +1,4 @@
-"""What methods are given: images, data that come in batches, counts, fill values; checked, in one sentence each."""
+"""What methods are given, checked: images, batches of data, counts, fill values."""
 
 import os
 from contextlib import suppress
@@ -11,7 +11,7 @@ from .. import keras_internals
 
 
 def check_model(model):
-    """Raise unless it is a Keras model of one input that is a batch of images, channels last."""
+    """Raise unless it is a Keras model that is built."""
     if not isinstance(model, keras.Model):
         if isinstance(getattr(model, "model", None), keras.Model):
             raise ValueError("Methods take the network itself: give net.model instead of the Net.")
@@ -23,16 +23,22 @@ def check_model(model):
         raise ValueError(f"model is a keras.Model, not {_kind(model)}.")
     if not model.built:
         raise ValueError(
-            f"{model.name!r} has no weights yet: build it by a call, as in model(images[:1]), and load "
-            "its weights."
+            f"{model.name!r} has no weights yet: build it by a call, as in model(images[:1]), and "
+            "load its weights."
         )
+
+
+def check_takes_images(model):
+    """Raise unless it is a Keras model, built, of one input that is a batch of images."""
+    check_model(model)
     given = keras_internals.inputs(model)
     if given is not None and len(given) != 1:
         raise ValueError(_hold_fixed(model, given))
     shape = input_shape(model)
     if shape is not None and len(shape) != 4:
         raise ValueError(
-            f"{model.name!r} takes inputs of shape {_written(shape)}: vizlib is for images (N, H, W, C)."
+            f"{model.name!r} takes inputs of shape {_written(shape)}: vizlib is for images (N, H, "
+            "W, C)."
         )
 
 
@@ -50,8 +56,8 @@ def _hold_fixed(model, given):
     )
     return (
         f"{model.name!r} has {len(given)} inputs: hold the others fixed, as in x = keras.Input("
-        f"{tuple(given[rank4[0]].shape[1:])}); one = keras.Model(x, model([{', '.join(terms)}])), with "
-        f"{fixed}."
+        f"{tuple(given[rank4[0]].shape[1:])}); one = keras.Model(x, model([{', '.join(terms)}])), "
+        f"with {fixed}."
     )
 
 
@@ -94,16 +100,16 @@ def as_array(value, what):
 
 def check_images(model, images):
     """The images as float32 (N, H, W, C), or one sentence that says what is wrong with them."""
-    check_model(model)
+    check_takes_images(model)
     images = as_array(images, "Images")
     want = input_shape(model)
     if images.ndim != 4 or 0 in images.shape:
         raise ValueError(_missing_axis(images, want))
     if images.dtype == np.uint8 and not _takes_uint8(model):
         raise ValueError(
-            "These images are uint8, so perhaps not preprocessed: give them as the model was trained on "
-            "them, net.preprocess(images) for a vizlib.Net, or images.astype('float32') where the model "
-            "itself scales 0..255."
+            "These images are uint8, so perhaps not preprocessed: give them as the model was "
+            "trained on them, net.preprocess(images) for a vizlib.Net, or images.astype('float32') "
+            "where the model itself scales 0..255."
         )
     if want and any(w not in (None, s) for w, s in zip(want[1:], images.shape[1:])):
         if images.shape[3] == 1 and want[3] == 3:
@@ -112,14 +118,15 @@ def check_images(model, images):
                 "np.repeat(images, 3, axis=-1)."
             )
         raise ValueError(
-            f"{model.name!r} takes images of shape {_written(want)}, not {images.shape}: resize them, "
-            "with photos.fit for instance, before they are preprocessed."
+            f"{model.name!r} takes images of shape {_written(want)}, not {images.shape}: resize "
+            "them, with photos.fit for instance, before they are preprocessed."
         )
     with np.errstate(over="ignore"):
         images = images.astype("float32", copy=False)
     if not np.isfinite(images).all():
         raise ValueError(
-            "The images hold NaN or infinite values: look for a division by zero where they were made."
+            "The images hold NaN or infinite values: look for a division by zero where they were "
+            "made."
         )
     return images
 
@@ -134,15 +141,24 @@ def _missing_axis(images, want):
     shape = images.shape
     if images.ndim == 3 and 0 not in shape:
         if want and want[3] == 1 and all(w in (None, s) for w, s in zip(want[1:3], shape[1:])):
-            return f"These images lack the axis of channels: give images[..., None], of shape {(*shape, 1)}."
+            return (
+                "These images lack the axis of channels: give images[..., None], of shape "
+                f"{(*shape, 1)}."
+            )
         if shape[-1] > 4:
             return (
-                "Images have the shape (N, H, W, C): give images[..., None] for grey ones without an "
-                f"axis of channels, or images[None] for a single one, instead of {shape}."
+                "Images have the shape (N, H, W, C): give images[..., None] for grey ones without "
+                f"an axis of channels, or images[None] for a single one, instead of {shape}."
             )
-        return f"Images come in a batch: give images[None], of shape {(1, *shape)}, instead of {shape}."
+        return (
+            f"Images come in a batch: give images[None], of shape {(1, *shape)}, instead of "
+            f"{shape}."
+        )
     if images.ndim == 2 and 0 not in shape:
-        return f"Images have the shape (N, H, W, C): give images[None, ..., None] for a grey one of {shape}."
+        return (
+            "Images have the shape (N, H, W, C): give images[None, ..., None] for a grey one of "
+            f"{shape}."
+        )
     return f"Images have the shape (N, H, W, C) with N at least 1, not {shape}."
 
 
@@ -184,7 +200,8 @@ def _array_or_none(value):
 def cover(image, fill, blur):
     """The image (H, W, C) that takes the place of what is covered.
 
-    `fill` is "mean", the image's mean pixel; "blur", the image behind a Gaussian of `blur` pixels; or as in `canvas`.
+    `fill` is "mean", the image's mean pixel; "blur", the image behind a Gaussian of `blur` pixels;
+    or as in `canvas`.
     """
     if isinstance(fill, str) and fill == "blur":
         from skimage.filters import gaussian
@@ -207,10 +224,11 @@ def bar(steps, progress, total=None):
 def stream(model, data, *, batch_size=32, progress=False):
     """Checked batches of data, in order: (images (n, H, W, C), float32; labels (n, ...) or None).
 
-    Data are images in an array or a list, or batches of them, alone or each with labels: a `tf.data.Dataset`, a
-    `PyDataset`, or any iterable. Batches may differ in size where the model takes that.
+    Data are images in an array or a list, or batches of them, alone or each with labels: a
+    `tf.data.Dataset`, a `PyDataset`, or any iterable. Batches may differ in size where the model
+    takes that.
     """
-    check_model(model)
+    check_takes_images(model)
     check_count(batch_size, "batch_size")
     empty = True
     for batch in bar(_batches_of(data, batch_size), progress, _length(data, batch_size)):

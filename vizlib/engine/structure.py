@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from ..keras_internals import inner_layers
-from .walk import back, between, dependents, layer_of
 from .head import SAME
+from .walk import back, between, dependents, layer_of
 from .windows import WEIGHTED
 
 
@@ -25,8 +25,8 @@ def find(implied, model, x, found):
         return last_map(model, x, found.output if found.logits is None else found.logits)
     if found.logits is None:
         raise ValueError(
-            f"{model.name!r} has no logits ({found.why}), so none of its layers is the one below the "
-            "classifier: name a layer."
+            f"{model.name!r} has no logits ({found.why}), so none of its layers is the one below "
+            "the classifier: name a layer."
         )
     return (penultimate if implied is Implied.PENULTIMATE else pooled_map)(model, x, found.logits)
 
@@ -86,19 +86,20 @@ def last_map(model, x, target):
         todo += op.inputs
     if tokens is not None:
         raise ValueError(
-            f"Behind the last feature map of {model.name!r} stand tokens ({layer_of(tokens, names)}), "
-            "which have no place in the image: name a layer that gives feature maps, knowing that what "
-            "comes after it mixes places."
+            f"Behind the last feature map of {model.name!r} stand tokens "
+            f"({layer_of(tokens, names)}), which have no place in the image: name a layer that "
+            "gives feature maps, knowing that what comes after it mixes places."
         )
     if not found:
         raise ValueError(
-            f"{model.name!r} has no feature map between the images and the score: name a layer that gives one."
+            f"{model.name!r} has no feature map between the images and the score: name a layer "
+            "that gives one."
         )
     if len(found) > 1:
         near = ", ".join(sorted({repr(layer_of(op, names)) for op in found.values()}))
         raise ValueError(
-            f"{len(found)} feature maps lead to the score of {model.name!r}, and each shows a part of it: "
-            f"name a layer, {near} or one before them."
+            f"{len(found)} feature maps lead to the score of {model.name!r}, and each shows a part "
+            f"of it: name a layer, {near} or one before them."
         )
     (op,) = found.values()
     return op.outputs[0]
@@ -147,9 +148,9 @@ def pooled_map(model, x, logits):
     mean = back(penultimate(model, x, logits), ("Cast",), depends) if dense else last
     if not _is_global_mean(mean.op):
         raise ValueError(
-            "CAM is defined for networks that end in global average pooling and at most one dense layer, "
-            "and this one does not: use grad_cam, or put GlobalAveragePooling2D and a Dense layer of "
-            "your own behind its last map."
+            "CAM is defined for networks that end in global average pooling and at most one dense "
+            "layer, and this one does not: use grad_cam, or put GlobalAveragePooling2D and a Dense "
+            "layer of your own behind its last map."
         )
     return mean.op.inputs[0]
 

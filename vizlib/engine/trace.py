@@ -1,7 +1,8 @@
 """Compiled functions of a model, cached with it: made once for a question, gone with the model.
 
-The model is traced as it is, nothing is cloned. An inner tensor is captured by wrapping `layer.call` while the trace is made.
-This is what works alike for functional, Sequential, nested and subclassed models.
+The model is traced as it is, nothing is cloned. An inner tensor is captured by wrapping
+`layer.call` while the trace is made. This is what works alike for functional, Sequential, nested
+and subclassed models.
 """
 
 import enum
@@ -47,8 +48,8 @@ class Trace(NamedTuple):
 
 
 SIZES = 8  # sizes of images of which a model's traces are kept
-# model -> (fingerprint, {key: what was made}); keys begin with the size. A concrete function holds the variables, not the
-# model, so a model can go.
+# model -> (fingerprint, {key: what was made}); keys begin with the size. A concrete function holds
+# the variables, not the model, so a model can go.
 _cache = weakref.WeakKeyDictionary()
 lock = threading.RLock()
 
@@ -77,10 +78,11 @@ def cached(model, shape, key, make):
 def compiled(model, shape, *, rule="plain", layer=None, at=None, score="logit", of=None):
     """The compiled function for images of `shape`, (H, W, C).
 
-    Without `of` it runs forward, to `layer` or to what the model says in a `score`. With it, it gives the gradient of what is
-    named, by the images or by the output of `at`, which comes after the gradient then.
+    Without `of` it runs forward, to `layer` or to what the model says in a `score`. With it, it
+    gives the gradient of what is named, by the images or by the output of `at`, which comes after
+    the gradient then.
     """
-    inputs.check_model(model)
+    inputs.check_takes_images(model)
     layer, at = (
         name if name is None or isinstance(name, Implied) else find_layer(model, name)
         for name in (layer, at)
@@ -152,12 +154,14 @@ def _single(model, outputs):
     names = [getattr(t, "name", None) for t in getattr(model, "outputs", None) or ()]
     last = [t._keras_history.operation.name for t in getattr(model, "outputs", None) or ()]
     how = (
-        f"keras.Model(model.input, model.get_layer({last[0]!r}).output), or {', '.join(map(repr, last[1:]))}"
+        f"keras.Model(model.input, model.get_layer({last[0]!r}).output), or "
+        f"{', '.join(map(repr, last[1:]))}"
         if names
         else "a keras.Model whose call returns that one"
     )
     raise ValueError(
-        f"{model.name!r} has {len(outputs)} outputs: choose the one whose score is meant, as in {how}."
+        f"{model.name!r} has {len(outputs)} outputs: choose the one whose score is meant, as in "
+        f"{how}."
     )
 
 
@@ -173,8 +177,9 @@ def _captured(model, x, outputs, layer):
             layer_of(op, names) for t in outputs if tf.is_tensor(t) for op in t.consumers()
         )
         raise ValueError(
-            f"Layer {layer.name!r} is called {len(outputs)} times, and which output is meant cannot be "
-            f"told: name a layer that takes the one you mean, {', '.join(map(repr, takers))}."
+            f"Layer {layer.name!r} is called {len(outputs)} times, and which output is meant "
+            "cannot be told: name a layer that takes the one you mean, "
+            f"{', '.join(map(repr, takers))}."
         )
     (output,) = outputs
     if not tf.is_tensor(output):

@@ -5,7 +5,7 @@ SIZE_ONLY = {"OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike"}
 
 
 def dependents(source):
-    """References of all tensors that depend on the values of `source`, be they numbers or truth values."""
+    """References of all tensors that depend on the values of `source`, truth values too."""
     found, todo = {source.ref()}, [source]
     while todo:
         for op in todo.pop().consumers():
@@ -28,7 +28,7 @@ def between(source, target):
 
 
 def back(tensor, types, depends):
-    """The tensor that was there before operations of these types, along the one input that depends."""
+    """The tensor before operations of these types, along the one input that depends."""
     while tensor.op.type in types:
         taken = [t for t in tensor.op.inputs if t.ref() in depends]
         if len(taken) != 1:
