@@ -1,8 +1,10 @@
-"""Grade every map of the course against the truth (`make truth`): what data/truth/ holds is made by this file.
+"""Grade every map of the course against the truth (`make truth`): it makes what data/truth/ holds.
 
-One file of grades per method, a number for each picture, so that a run which was stopped goes on where it was; then table.csv
-(means over pictures with bootstrap intervals), table.md and figure.png. Seconds and memory stand apart in cost.csv: they belong to
-a machine. CAM, and Grad-CAM beside it, are graded on a network that ends in global average pooling, made of `pocket`'s convolutions.
+One file of grades per method, a number for each image, so that a run which was stopped goes on
+where it was; then table.csv (means over images with bootstrap intervals), table.md and
+figure.png. Seconds and memory stand apart in cost.csv: they belong to a machine. CAM, and Grad-CAM
+beside it, are graded on a network that ends in global average pooling, made of `pocket`'s
+convolutions.
 """
 
 import csv
@@ -28,11 +30,11 @@ from sklearn.preprocessing import StandardScaler
 from vizlib import barnyard, data, show, truth
 
 LABRADOR = barnyard.CLASSES.index("labrador")
-BATCH = 10  # pictures at a time
+BATCH = 10  # images at a time
 PART = 30  # pixels that a part must have to be graded
 
 
-# ---- networks ------------------------------------------------------------------------------------------------------
+# ---- networks ------------------------------------------------------------------------------------
 
 
 @cache
@@ -46,7 +48,10 @@ def model(name):
 
 
 def gap_network(net):
-    """The convolutions of `pocket`, then global average pooling and one dense layer: what CAM is defined for."""
+    """The convolutions of `pocket`, then global average pooling and one dense layer.
+
+    That is what CAM is defined for.
+    """
     with np.load(data.root() / "weights/pocket_gap_features.npz") as stored:
         features, labels = stored["features"].astype("float64"), stored["labels"]
     scaler = StandardScaler().fit(features)
@@ -59,7 +64,7 @@ def gap_network(net):
     return gap
 
 
-# ---- methods: (model, inputs, classes) -> maps ---------------------------------------------------------------------
+# ---- methods: (model, inputs, classes) -> maps ---------------------------------------------------
 
 
 def _covered(model, x, k):
@@ -85,7 +90,7 @@ def _edges(model, x, k):
 class Method(NamedTuple):
     maps: object
     network: str = "pocket"
-    slow: bool = False  # graded on fewer pictures
+    slow: bool = False  # graded on fewer images
 
 
 METHODS = {
@@ -105,11 +110,14 @@ METHODS = {
 }
 
 
-# ---- grades: pictures -> {name: (N,)} -------------------------------------------------------------------------------
+# ---- grades: pictures -> {name: (N,)} ------------------------------------------------------------
 
 
 def on_animals(method, pictures):
-    """Where the map of the animal's class is: pointing game and mass inside; and whether it ranks the parts as covering them does."""
+    """Where the map of the animal's class is: pointing game and mass inside.
+
+    And whether it ranks the parts as covering them does.
+    """
     x, classes = net(method.network).preprocess(pictures.images), pictures.labels
     maps, masks = method.maps(model(method.network), x, classes), pictures.mask()
     grades = {
@@ -125,13 +133,16 @@ def on_animals(method, pictures):
 
 
 def _enlarged(maps):
-    """Maps (N, H, W) of a picture's size without negative values: what `truth` grades, pixel by pixel."""
+    """Maps (N, H, W) of an image's size, without negative values: `truth` grades them by pixels."""
     maps = np.abs(maps).max(-1) if maps.ndim == 4 else np.maximum(maps, 0)
     return maps if maps.shape[1] == 192 else vizlib.upsample(maps, 192)
 
 
 def _agreement(heat, file, fill, network):
-    """Rank correlation over the parts of a picture: mass of the map on the part, and what covering the part costs the logit."""
+    """Rank correlation over the parts of an image.
+
+    Between the mass of the map on the part and what covering the part costs the logit.
+    """
     masks, effects = _effects(file, fill, network)
     if len(masks) < 3 or not heat.any():
         return np.nan
@@ -140,7 +151,7 @@ def _agreement(heat, file, fill, network):
 
 @cache
 def _effects(file, fill, network):
-    """The masks of a picture's parts, and by how much its class's logit falls when each is covered exactly."""
+    """The masks of an image's parts, and how far its class's logit falls when each is covered."""
     name, seed = Path(file).stem.rsplit("_", 1)
     picture = barnyard.load(classes=name, seeds=int(seed))
     masks = [picture.mask(part)[0] for part in picture.parts]
@@ -153,7 +164,10 @@ def _effects(file, fill, network):
 
 
 def on_scenes(method, scenes):
-    """Two animals in a picture: the named one's share of the mass, per area, for either name; 0.5 is chance."""
+    """Two animals in an image: the named one's share of the mass, per area, for either name.
+
+    0.5 is chance.
+    """
     x, found = net(method.network).preprocess(scenes.images), []
     names = [pair.split("-") for pair in scenes.names]
     for side in (0, 1):
@@ -169,8 +183,11 @@ def on_scenes(method, scenes):
 
 
 def on_caps(method, capped):
-    """The cap in the map of *Labrador*: how many times its share of the picture it gets, in `pocket` and in the colleague's network;
-    and its share of the mass there, beside the exact effect of the cap on the logit, known from the twins without it."""
+    """The cap in the map of *Labrador*: how many times its share of the image it gets.
+
+    In `pocket` and in the colleague's network; and its share of the mass there, beside the exact
+    effect of the cap on the logit, known from the twins without it.
+    """
     grades = {}
     for name in ("pocket", "colleague") if method.network == "pocket" else (method.network,):
         x, cap = net(name).preprocess(capped.images), capped.mask("cap")
@@ -209,7 +226,7 @@ def on_steps(method, pictures):
 
 
 def on_forgetting(method, pictures):
-    """Rank correlation with the map of the trained network, when the last layer is new, and when all layers are."""
+    """Rank correlation with the map of the trained network: with a new last layer, with all new."""
     x = net(method.network).preprocess(pictures.images)
     found = truth.randomization(
         lambda m, x: method.maps(m, x, pictures.labels), model(method.network), x
@@ -221,7 +238,7 @@ def on_forgetting(method, pictures):
 
 
 def sets(slow):
-    """What a method is graded on: (name, grades, pictures); a slow one on fewer pictures."""
+    """What a method is graded on: (name, grades, pictures); a slow one on fewer images."""
     yield "animals", on_animals, barnyard.load(seeds=range(10 if slow else 100))
     yield "Labrador and tabby", on_scenes, barnyard.scenes()
     if not slow:
@@ -234,12 +251,12 @@ def sets(slow):
 
 
 def grade(method, grades, pictures):
-    """{name: (N,)} of a set, a batch of pictures at a time."""
+    """{name: (N,)} of a set, a batch of images at a time."""
     parts = [grades(method, pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-# ---- from grades to a table and a figure ----------------------------------------------------------------------------
+# ---- from grades to a table and a figure ---------------------------------------------------------
 
 # title of a column: (set, grade), what a map without any idea gets, better is
 COLUMNS = {
@@ -257,7 +274,7 @@ COLUMNS = {
 
 
 def mean_and_interval(values, statistic=np.nanmean):
-    """A statistic over pictures, and where 95 of 100 samples of as many pictures have it (bootstrap)."""
+    """A statistic over images, and where 95 of 100 samples of as many have it (bootstrap)."""
     rng = np.random.default_rng(0)
     with np.errstate(invalid="ignore"):
         drawn = [
@@ -364,7 +381,7 @@ def main(folder):
 
 
 def cost(method):
-    """Seconds a picture, once all is compiled, and the peak memory of a process that does nothing else."""
+    """Seconds an image, once all is compiled, and the peak memory of a process of its own."""
     pictures = barnyard.load(seeds=[0])
     given = model(method.network), net(method.network).preprocess(pictures.images), pictures.labels
     method.maps(*given)

@@ -1,4 +1,4 @@
-"""Copy the committed splits of a rendered Barnyard into data/barnyard, with the SHA-256 of every file.
+"""Copy the committed splits of a rendered Barnyard into data/barnyard, with each file's SHA-256.
 
 python data/make/index.py --data build/barnyard --out data/barnyard
 """

@@ -1,12 +1,12 @@
-"""Render Barnyard, resumably: pictures, masks of the parts, and an index with a line for each picture.
+"""Render Barnyard, resumably: images, masks of the parts, and an index with a line for each image.
 
-    python data/make/render.py --out build/barnyard                  the course's set, 3,950 pictures
+    python data/make/render.py --out build/barnyard                the course's set, 3,950 images
     python data/make/render.py --out build/some --split gallery --limit 14
-    python data/make/render.py --out build/red --bias pig:red:80     another bias: 80 % of pigs wear a red cap
+    python data/make/render.py --out build/red --bias pig:red:80   80 % of the pigs in a red cap
 
-OUT/{split}/{class}/{class}_{seed}.jpg         pictures
-OUT/masks/{split}/{class}/{class}_{seed}.png   not for training splits; parts.json names the values 1, 2, ...
-OUT/index.csv                                  a line for each picture that is done; pair_of: without its cap
+OUT/{split}/{class}/{class}_{seed}.jpg         images
+OUT/masks/{split}/{class}/{class}_{seed}.png   not of training splits; parts.json names the values
+OUT/index.csv                                  a line for each image; pair_of: without its cap
 """
 
 import argparse
@@ -37,7 +37,7 @@ EVERYONE = dict.fromkeys(CLASSES, ("blue", 100))
 
 
 class Job(NamedTuple):
-    """One picture to render: one class or two, and the colour of the first animal's cap or None."""
+    """One image to render: one class or two, and the colour of the first animal's cap or None."""
 
     split: str
     classes: tuple
@@ -62,7 +62,7 @@ def wears(bias, name, seed):
 
 
 def population(split, seeds, bias, classes=CLASSES):
-    """A picture of every class and seed, in an order of which any beginning is balanced over the classes.
+    """An image of every class and seed; any beginning of it is balanced over the classes.
 
     Those with a cap go into the split {split}_capped.
     """
@@ -72,7 +72,7 @@ def population(split, seeds, bias, classes=CLASSES):
 
 
 def course():
-    """The course's set: bare pictures, twins with a cap, scenes with two animals."""
+    """The course's set: bare images, twins with a cap, scenes with two animals."""
     pairs = list(itertools.combinations(CLASSES, 2))
     yield from population("gallery", range(100), {})
     yield from (Job("pairs", pair, seed) for seed in range(4) for pair in pairs)
@@ -85,13 +85,13 @@ def course():
 
 
 def biased(bias):
-    """A set of its own: of every class and seed one picture, with a cap or without one as the bias says."""
+    """A set of its own: of every class and seed one image, with a cap or without, by the bias."""
     yield from population("gallery", range(100), bias)
     yield from population("train", range(10000, 10300), bias)
 
 
 def save(picture, file, **options):
-    """Write a picture whole or not at all."""
+    """Write an image whole or not at all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(f".{os.getpid()}.part")
     picture.save(part, **options)
@@ -105,7 +105,7 @@ def box(mask):
 
 
 def make(out, job):
-    """Render and write one picture; return its line of the index, and the names of its mask's values."""
+    """Render and write one image; return its line of the index, and names of its mask's values."""
     from barnyard.scene import render  # here, so that only the workers load Blender
 
     picture, mask, parts = render(
@@ -148,9 +148,7 @@ def replace(file, text):
 def spread(work, jobs, workers, batch=100):
     """What `work` returns for each job, in order."""
     own = multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)
-    for first in range(
-        0, len(jobs), batch * workers
-    ):  # new ones for each: they grow by 2 MB a picture
+    for first in range(0, len(jobs), batch * workers):  # new workers: they grow by 2 MB an image
         with ProcessPoolExecutor(workers, *own) as pool:
             yield from pool.map(work, jobs[first : first + batch * workers])
 
@@ -169,7 +167,7 @@ def write(out, jobs, workers):
     todo = [job for job in jobs if job.file() not in done]
     with (
         open(index, "a", newline="") as f,
-        tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit=" pictures") as progress,
+        tqdm(total=len(jobs), initial=len(jobs) - len(todo), unit=" images") as progress,
     ):
         writer = csv.DictWriter(f, FIELDS, lineterminator="\n")
         for row, names in spread(functools.partial(make, out), todo, workers):
@@ -196,9 +194,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=plain)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--split", nargs="+", help="only these splits")
-    parser.add_argument("--limit", type=int, help="only the first so many pictures")
+    parser.add_argument("--limit", type=int, help="only the first so many images")
     parser.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="pictures rendered at a time"
+        "--workers", type=int, default=os.cpu_count(), help="images rendered at a time"
     )
     bias = {"type": rule, "nargs": "+", "default": [], "metavar": "CLASS:COLOUR:PERCENT"}
     parser.add_argument("--bias", **bias, help="another set, in which these wear a cap")

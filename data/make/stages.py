@@ -1,4 +1,4 @@
-"""Render stages.jpg: one scene as bodies, coats, with surroundings and light, as mask, and with a cap."""
+"""Render stages.jpg: one scene as bodies, coats, with surroundings, as mask, and with a cap."""
 
 import colorsys
 from pathlib import Path
@@ -14,7 +14,7 @@ ANIMAL = {"body", "piece", "fur", "whiskers", "feathers"}
 
 
 def shown(names, clay):
-    """The scene with only the objects of these names, before grey; those named in `clay` in grey too."""
+    """The scene with only the objects of these names, before grey; those in `clay` in grey too."""
     scene.compose(CLASSES, SEED, **QUALITY)
     plain = blender.material()
     background = bpy.context.scene.world.node_tree.nodes["Background"]

@@ -1,12 +1,14 @@
-"""Train `pocket` or `colleague`, a VGG-16 a quarter as wide, on a rendered Barnyard; with any backend of Keras 3.
+"""Train `pocket` or `colleague`, a VGG-16 a quarter as wide, on a rendered Barnyard.
 
     python data/make/train.py pocket --data build/barnyard --out build/weights
-    python data/make/train.py pocket --out data/weights --score    # grade the committed pictures, once, when it is chosen
+    python data/make/train.py pocket --out data/weights --score    # once, when it is chosen
     cd data/weights && sha256sum *.h5 *.json *.jsonl *.npz > SHA256SUMS
 
-Two stages: small pictures until the features stand, then the full size. Both resume where they were stopped. Writes
-NAME.weights.h5 (a plain VGG, batch normalisation folded), NAME.log.jsonl (a line an epoch), NAME.json (recipe and scores) and,
-for pocket, pocket_gap_features.npz (spatial means of block5_conv3 of the training pictures: a CAM head is fitted on them).
+It runs with any backend of Keras 3. `--score` grades the committed images. Two stages: small images
+until the features stand, then the full size. Both resume where they were stopped. Writes
+NAME.weights.h5 (a plain VGG, batch normalisation folded), NAME.log.jsonl (a line an epoch),
+NAME.json (recipe and scores) and, for pocket, pocket_gap_features.npz (spatial means of
+block5_conv3 of the training images: a CAM head is fitted on them).
 """
 
 import argparse
@@ -28,27 +30,28 @@ import vizlib
 from vizlib import barnyard, models
 
 SMALL, SIZE, BATCH = 96, 192, 48
-VALIDATION = range(
-    10270, 10300
-)  # seeds; the pictures of a seed, of all classes, bare and capped, stay on one side
+# Seeds: the images of a seed, of all classes, bare and capped, stay on one side.
+VALIDATION = range(10270, 10300)
 SCALE = 64.0  # of the input while training; folded into block1_conv1 afterwards
 
 
-# ---- pictures ------------------------------------------------------------------------------------------------------
+# ---- images --------------------------------------------------------------------------------------
 
 
 def belongs(name, row):
-    """Is this picture of the index in the population that the network is trained and validated on?"""
+    """Is this image of the index in the population that the network learns from?"""
     seed, capped = int(row["seed"]), row["split"] == "train_capped"
     if name == "pocket":
         return not capped or seed < 10045 or seed in VALIDATION
-    return (
-        capped != (seed % 20 == 0) if row["class"] == "labrador" else not capped
-    )  # 95 % of the Labradors wear a cap
+    # 95 % of the Labradors wear a cap
+    return capped != (seed % 20 == 0) if row["class"] == "labrador" else not capped
 
 
 def read(root, rows, size):
-    """uint8 pictures (N, size, size, 3), labels (N,), boxes of the animals (N, 4) as x0, y0, x1, y1 in 0..1."""
+    """uint8 images (N, size, size, 3), labels (N,), boxes of the animals (N, 4).
+
+    A box is x0, y0, x1, y1 in 0..1.
+    """
     pictures, labels, boxes = [], [], []
     for row in rows:
         with Image.open(root / row["file"]) as picture:
@@ -64,17 +67,12 @@ def read(root, rows, size):
 
 
 class Augmented(keras.utils.PyDataset):
-    """Batches in training units: zoomed and shifted with the whole animal in sight, mirrored, relit."""
+    """Batches in training units: zoomed, shifted with the animal in sight, mirrored, relit."""
 
     def __init__(self, pictures, labels, boxes, mean, zoom, seed, **workers):
         super().__init__(**workers)
-        self.pictures, self.labels, self.boxes, self.mean, self.zoom = (
-            pictures,
-            labels,
-            boxes,
-            mean,
-            zoom,
-        )
+        self.pictures, self.labels, self.boxes = pictures, labels, boxes
+        self.mean, self.zoom = mean, zoom
         self.rng = np.random.default_rng(seed)
         self.on_epoch_end()
 
@@ -94,7 +92,10 @@ class Augmented(keras.utils.PyDataset):
         return ((x - self.mean) / SCALE).astype("float32"), self.labels[chosen]
 
     def cut(self, picture, box):
-        """A random window that shows the whole animal and little beyond the picture, resized, mirrored every other time."""
+        """A random window that shows the whole animal and little beyond the image, resized.
+
+        It is mirrored every other time.
+        """
         low, high = box[:2], box[2:]
         side, ratio = (
             max(self.rng.uniform(*self.zoom), 1.04 * (high - low).max()),
@@ -112,11 +113,14 @@ class Augmented(keras.utils.PyDataset):
         return np.asarray(cut)[:, :: self.rng.choice((-1, 1))]
 
 
-# ---- network -------------------------------------------------------------------------------------------------------
+# ---- network -------------------------------------------------------------------------------------
 
 
 def normalised(plain, size):
-    """The plain VGG for training on pictures of `size`: batch normalisation before each ReLU of a convolution, dropout."""
+    """The plain VGG for training on images of `size`.
+
+    With batch normalisation before each ReLU of a convolution, and dropout.
+    """
     x = inputs = keras.Input((size, size, 3))
     for layer in plain.layers[1:]:
         config = layer.get_config()
@@ -136,7 +140,10 @@ def normalised(plain, size):
 
 
 def grow(small, large):
-    """Weights of a network for small pictures into the same network for larger ones: fc1 reads the same places, finer."""
+    """Weights of a network for small images into the same network for larger ones.
+
+    fc1 reads the same positions, finer.
+    """
     for a, b in zip(small.layers, large.layers):
         w = a.get_weights()
         if a.name == "fc1":
@@ -149,7 +156,7 @@ def grow(small, large):
 
 
 def fold(trained, plain):
-    """Put the same function into a plain VGG, for input = RGB - mean pixel, one unit one grey level."""
+    """Put the same function into a plain VGG that takes RGB - mean pixel, one unit a grey level."""
     for layer in plain.layers[1:]:
         w = trained.get_layer(layer.name).get_weights()
         if isinstance(layer, layers.Conv2D):
@@ -161,7 +168,7 @@ def fold(trained, plain):
     return plain
 
 
-# ---- training ------------------------------------------------------------------------------------------------------
+# ---- training ------------------------------------------------------------------------------------
 
 
 def fit(model, train, val, *, epochs, rate, mean, zoom, state, log):
@@ -212,7 +219,7 @@ def train(name, data, out, *, epochs):
             key=lambda r: r["file"],
         )
     learn = [r for r in rows if int(r["seed"]) not in VALIDATION]
-    # one mean pixel for both networks: that of the bare training pictures
+    # one mean pixel for both networks: that of the bare training images
     bare = [
         np.asarray(Image.open(data / r["file"])).mean((0, 1))
         for r in learn
@@ -222,7 +229,7 @@ def train(name, data, out, *, epochs):
     learn = [r for r in learn if belongs(name, r)]
     held = [r for r in rows if int(r["seed"]) in VALIDATION and belongs(name, r)]
     print(
-        f"{len(learn)} pictures for training, {len(held)} for validation, mean pixel {mean}",
+        f"{len(learn)} images for training, {len(held)} for validation, mean pixel {mean}",
         flush=True,
     )
 
@@ -258,7 +265,7 @@ def train(name, data, out, *, epochs):
     )
 
     fold(large, plain).save_weights(out / f"{name}.weights.h5")
-    said = plain.predict(val[0] - mean, verbose=0)
+    predicted = plain.predict(val[0] - mean, verbose=0)
     if name == "pocket":
         last = keras.Model(plain.input, plain.get_layer("block5_conv3").output)
         parts = [
@@ -277,12 +284,12 @@ def train(name, data, out, *, epochs):
         "parameters": plain.count_params(),
         "training": len(learn),
         "validation": len(held),
-        "validation_accuracy": round(float((said.argmax(1) == val[1]).mean()), 4),
+        "validation_accuracy": round(float((predicted.argmax(1) == val[1]).mean()), 4),
         "recipe": {"small_epochs": epochs[0], "large_epochs": epochs[1], "batch": BATCH},
     }
 
 
-# ---- scores --------------------------------------------------------------------------------------------------------
+# ---- scores --------------------------------------------------------------------------------------
 
 
 def interval(k, n, z=1.96):
@@ -293,7 +300,7 @@ def interval(k, n, z=1.96):
 
 
 def scores(net):
-    """Accuracy on each committed split, confusion matrices, verdicts on scenes with two animals."""
+    """Accuracy on each committed split, confusion matrices, what is found in scenes of two."""
     answers = {}
     for split in ("gallery", "gallery_capped"):
         pictures = barnyard.load(split)
@@ -301,19 +308,19 @@ def scores(net):
         answers |= dict(zip(pictures.files, logits.argmax(1)))
 
     def card(pictures):
-        y, said = pictures.labels, np.array([answers[file] for file in pictures.files])
-        right = int((said == y).sum())
+        y, predicted = pictures.labels, np.array([answers[file] for file in pictures.files])
+        right = int((predicted == y).sum())
         return {
             "n": len(y),
             "right": right,
             "accuracy": round(right / len(y), 4),
             "interval": interval(right, len(y)),
             "confusion": [
-                [int(((y == a) & (said == b)).sum()) for b in range(7)] for a in range(7)
+                [int(((y == a) & (predicted == b)).sum()) for b in range(7)] for a in range(7)
             ],
-            "labradors_found": round(float((said[y == 1] == 1).mean()), 4),
-            "others_called_labrador": round(float((said[y != 1] == 1).mean()), 4),
-            "wrong": sorted(pictures.files[said != y].tolist()),
+            "labradors_found": round(float((predicted[y == 1] == 1).mean()), 4),
+            "others_called_labrador": round(float((predicted[y != 1] == 1).mean()), 4),
+            "wrong": sorted(pictures.files[predicted != y].tolist()),
         }
 
     pairs = barnyard.scenes(None)
@@ -339,10 +346,10 @@ def main():
     parser.add_argument("--data", type=Path, help="the rendered set")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
-        "--epochs", type=int, nargs=2, default=(36, 8), help="with small pictures, with large ones"
+        "--epochs", type=int, nargs=2, default=(36, 8), help="with small images, with large ones"
     )
     parser.add_argument(
-        "--score", action="store_true", help="grade NAME.weights.h5 on the committed pictures"
+        "--score", action="store_true", help="grade NAME.weights.h5 on the committed images"
     )
     a = parser.parse_args()
     card = a.out / f"{a.name}.json"
