@@ -1,54 +1,95 @@
-"""Where in the picture the evidence for a class lies."""
+"""Where in the image the evidence for a class lies: feature maps, weighted by what the class makes of them.
+
+The methods differ in `weigh` only: from the gradients of the score by the maps, and the maps, both
+(n, h, w, C), to class maps (n, h, w). A method of your own is such a function, given to `_class_map`.
+"""
 
 import numpy as np
-import tensorflow as tf
 
-from . import graph
+from . import engine
+from ._checks import as_numbers
 from .backprop import guided_backprop
+from .engine import Implied
+from .patches import ReceptiveField, check_size, field_or_none
+from .types import Images, LayerLike, Maps, Score, Target
 
 
-def cam(model, images, target=None, *, batch_size=32):
+def _class_map(weigh, model, images, target, layer, relu, **options):
+    """Class maps (N, h, w) of the last feature map, or of `layer`, weighted by `weigh`."""
+
+    def map_of(gradients, maps):
+        if maps.ndim != 4:
+            raise ValueError(
+                f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional layer."
+            )
+        weighted = weigh(gradients, maps)
+        return np.maximum(weighted, 0) if relu else weighted
+
+    at = Implied.LAST_MAP if layer is None else layer
+    return engine.backward(model, images, target, at=at, then=map_of, **options)[0]
+
+
+def cam(model, images: Images, target: Target = None, *, batch_size: int = 32) -> Maps:
     """Class activation maps: the last feature maps, weighted as the class weighs their means.
 
     Parameters
     ----------
     model : keras.Model
-        One that ends in global average pooling and one dense layer.
+        One that ends in global average pooling, with one dense layer behind it or none: then each
+        class has a map of its own (SqueezeNet, Network in Network).
     images : array, (N, H, W, C), in model-input space
     target : None, int or (N,) ints
-        The class (None: each picture's arg-max).
+        The class (None: each image's arg-max).
     batch_size : int
 
     Returns
     -------
     ndarray, (N, h, w)
-        Signed; its mean is the class's logit less the bias. Of a single output unit, class 0 has the opposite map.
+        Signed; its mean is the class's logit less the bias. Of a single output unit, class 0 has the
+        opposite map.
 
     Raises
     ------
     ValueError
-        Bad pictures or target, or a network that ends otherwise.
+        Bad images or target, or a network that ends otherwise.
 
     References
     ----------
     Zhou, Khosla, Lapedriza, Oliva, Torralba 2016 (arXiv 1512.04150), equation 2.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([
+    ...     keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1, kernel_initializer="ones"),
+    ...     keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, kernel_initializer="ones")])
+    >>> vizlib.cam(model, [[[[0], [1]], [[2], [3]]]], target=0)
+    array([[[0., 1.],
+            [2., 3.]]], dtype=float32)
     """
     if callable(target):
         raise ValueError(
-            "target is None, a class number, or one for each picture: a function has no weights of its own."
+            "target is None, a class number, or one for each image: a function has no weights of its own."
         )
 
-    def weigh(
-        gradients, maps
-    ):  # the logit is linear in the maps' means: its gradient by them is the dense layer's weights
+    def weigh(gradients, maps):
+        # The logit is linear in the maps' means: its gradient by them is the class's weights.
         return np.einsum("nhwc,nc->nhw", maps, gradients.sum((1, 2)))
 
-    return graph.backward(
-        model, images, target, at=graph.POOLED, batch_size=batch_size, then=weigh
-    )[0]
+    at = Implied.POOLED_MAP
+    return _class_map(weigh, model, images, target, at, relu=False, batch_size=batch_size)
 
 
-def grad_cam(model, images, target=None, *, layer=None, relu=True, batch_size=32):
+def grad_cam(
+    model,
+    images: Images,
+    target: Target = None,
+    *,
+    layer: LayerLike | None = None,
+    relu: bool = True,
+    score: Score = "logit",
+    batch_size: int = 32,
+) -> Maps:
     """The feature maps of a layer, weighted by the mean of their gradients.
 
     Parameters
@@ -56,11 +97,15 @@ def grad_cam(model, images, target=None, *, layer=None, relu=True, batch_size=32
     model : keras.Model
     images : array, (N, H, W, C), in model-input space
     target : None, int, (N,) ints or callable
-        The class (None: each picture's arg-max), or a function from logits (N, K) to scores (N,).
+        The class (None: each image's arg-max), or a function from logits (N, K), or from the output of
+        any shape where there are none, to scores (N,).
     layer : str or keras.Layer, optional
-        One that gives feature maps. Default: the last feature map, after its activation and before any pooling or flattening.
+        One that gives feature maps. Default: the last feature map, after its activation and before any
+        pooling or flattening.
     relu : bool
         Keep only what speaks for the class, as in the paper.
+    score : {"logit", "probability", "output"}
+        What the gradients are of.
     batch_size : int
 
     Returns
@@ -71,37 +116,154 @@ def grad_cam(model, images, target=None, *, layer=None, relu=True, batch_size=32
     Raises
     ------
     ValueError
-        Bad pictures or target, or a layer that gives no feature maps or that the score does not depend on.
+        Bad images or target; a layer that gives no feature maps, or that the score does not depend on;
+        a model without such a score, or in which several maps are the last.
 
     References
     ----------
     Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra 2017 (arXiv 1610.02391), equations 1 and 2.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([
+    ...     keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1, kernel_initializer="ones"),
+    ...     keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, kernel_initializer="ones")])
+    >>> vizlib.grad_cam(model, [[[[0], [-4]], [[4], [8]]]], target=0)
+    array([[[0., 0.],
+            [1., 2.]]], dtype=float32)
     """
 
     def weigh(gradients, maps):
-        if maps.ndim != 4:
+        return np.einsum("nhwc,nc->nhw", maps, gradients.mean((1, 2)))
+
+    return _class_map(weigh, model, images, target, layer, relu, score=score, batch_size=batch_size)
+
+
+def hires_cam(
+    model,
+    images: Images,
+    target: Target = None,
+    *,
+    layer: LayerLike | None = None,
+    relu: bool = True,
+    score: Score = "logit",
+    batch_size: int = 32,
+) -> Maps:
+    """The feature maps of a layer, weighted by their gradients position by position.
+
+    Where nothing but one linear layer follows, the map without its ReLU sums to the logit less the bias: no position is
+    shown that the class did not use. Grad-CAM averages the gradients first, and loses that.
+
+    Parameters
+    ----------
+    model, images, target, layer, relu, score, batch_size
+        As in `grad_cam`.
+
+    Returns
+    -------
+    ndarray, (N, h, w)
+
+    Raises
+    ------
+    ValueError
+        As `grad_cam`.
+
+    References
+    ----------
+    Draelos, Carin 2020 (arXiv 2011.08891).
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([
+    ...     keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1, kernel_initializer="ones"),
+    ...     keras.layers.Flatten(), keras.layers.Dense(1)])
+    >>> model.layers[-1].set_weights([np.array([[0.], [1.], [2.], [3.]]), np.zeros(1)])
+    >>> vizlib.hires_cam(model, np.ones((1, 2, 2, 1)), target=1)
+    array([[[0., 1.],
+            [2., 3.]]], dtype=float32)
+    """
+
+    def weigh(gradients, maps):
+        return np.einsum("nhwc,nhwc->nhw", maps, gradients)
+
+    return _class_map(weigh, model, images, target, layer, relu, score=score, batch_size=batch_size)
+
+
+def grad_cam_plus_plus(
+    model,
+    images: Images,
+    target: Target = None,
+    *,
+    layer: LayerLike | None = None,
+    relu: bool = True,
+    score: Score = "logit",
+    batch_size: int = 32,
+) -> Maps:
+    """The feature maps of a layer, weighted by their positive gradients, larger ones less than in proportion.
+
+    The paper differentiates exp(score) three times, where the score is piecewise linear; that leaves g / (2 + g A) of each
+    positive gradient g, with A the sum of the map that it belongs to.
+
+    Parameters
+    ----------
+    model, images, target, layer, relu, score, batch_size
+        As in `grad_cam`.
+
+    Returns
+    -------
+    ndarray, (N, h, w)
+        Without the positive factor exp(score), which is one number for each image.
+
+    Raises
+    ------
+    ValueError
+        As `grad_cam`; or maps for which the formula is not defined, as they have large negative sums.
+
+    References
+    ----------
+    Chattopadhay, Sarkar, Howlader, Balasubramanian 2018 (arXiv 1710.11063), equation 19. The authors' program divides the
+    weights of each map by their sum besides, which the paper does not.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([
+    ...     keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1, kernel_initializer="ones"),
+    ...     keras.layers.Flatten(), keras.layers.Dense(1)])
+    >>> model.layers[-1].set_weights([np.array([[1.], [0.], [0.], [-9.]]), np.zeros(1)])
+    >>> vizlib.grad_cam_plus_plus(model, [[[[3], [0]], [[0], [1]]]], target=1) # of 1 / (2 + 1 * 4)
+    array([[[0.5       , 0.        ],
+            [0.        , 0.16666667]]], dtype=float32)
+    """
+
+    def weigh(gradients, maps):
+        positive = np.maximum(gradients, 0)
+        below = 2 + positive * maps.sum((1, 2), keepdims=True)
+        if below.min() <= 0:
             raise ValueError(
-                f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional layer."
+                "Grad-CAM++ is defined for maps that are not negative: choose a layer after its ReLU."
             )
-        weighted = np.einsum("nhwc,nc->nhw", maps, gradients.mean((1, 2)))
-        return np.maximum(weighted, 0) if relu else weighted
+        return np.einsum("nhwc,nc->nhw", maps, (positive / below).sum((1, 2)))
 
-    return graph.backward(
-        model,
-        images,
-        target,
-        at=graph.LAST if layer is None else layer,
-        batch_size=batch_size,
-        then=weigh,
-    )[0]
+    return _class_map(weigh, model, images, target, layer, relu, score=score, batch_size=batch_size)
 
 
-def guided_grad_cam(model, images, target=None, *, layer=None, batch_size=32):
+def guided_grad_cam(
+    model,
+    images: Images,
+    target: Target = None,
+    *,
+    layer: LayerLike | None = None,
+    score: Score = "logit",
+    batch_size: int = 32,
+) -> np.ndarray:
     """Guided backprop where Grad-CAM is: fine detail, held to the places that speak for the class.
 
     Parameters
     ----------
-    model, images, target, layer, batch_size
+    model, images, target, layer, score, batch_size
         As in `grad_cam`.
 
     Returns
@@ -117,19 +279,36 @@ def guided_grad_cam(model, images, target=None, *, layer=None, batch_size=32):
     References
     ----------
     Selvaraju and others 2017 (arXiv 1610.02391), section 3.2.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([
+    ...     keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="ones"),
+    ...     keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, kernel_initializer="ones")])
+    >>> vizlib.guided_grad_cam(model, [[[[0], [-4]], [[4], [8]]]], target=0)[0, ..., 0]
+    array([[0.  , 0.  ],
+           [0.25, 0.5 ]], dtype=float32)
     """
-    coarse = grad_cam(model, images, target, layer=layer, batch_size=batch_size)
-    fine = guided_backprop(model, images, target, batch_size=batch_size)
-    return fine * upsample(coarse, fine.shape[1:3])[..., None]
+    options = dict(score=score, batch_size=batch_size)
+    coarse = grad_cam(model, images, target, layer=layer, **options)
+    fine = guided_backprop(model, images, target, **options)
+    size = fine.shape[1:3]
+    return fine * upsample(coarse, size, field=field_or_none(model, layer, size))[..., None]
 
 
-def upsample(maps, size):
-    """Maps enlarged to the picture: bilinear, each value at the middle of its cell (half-pixel geometry).
+def upsample(maps: Maps, size, *, field: ReceptiveField | None = None) -> Maps:
+    """Maps enlarged to the image, bilinear.
 
     Parameters
     ----------
     maps : array, (N, h, w) or (N, h, w, C)
     size : int or (height, width)
+        Of the images.
+    field : ReceptiveField, optional
+        Of the layer whose maps these are, for images of this size. Each value stands in the middle of what its unit sees, and
+        the outer ones go on to the border. Without it, each value stands in the middle of its cell of an even grid over the
+        image (half-pixel geometry), which is the same for padding "same" and pooling in twos.
 
     Returns
     -------
@@ -138,12 +317,41 @@ def upsample(maps, size):
     Raises
     ------
     ValueError
-        Maps of another shape, or a size that is not positive.
+        Maps of another shape, a size that is not positive, or a field that is none.
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> vizlib.upsample([[[0, 4]]], (1, 4))
+    array([[[0., 1., 3., 4.]]], dtype=float32)
     """
-    maps, (height, width) = np.asarray(maps, "float32"), np.broadcast_to(size, 2)
-    if maps.ndim not in (3, 4) or min(height, width) < 1:
+    maps, size = as_numbers(maps, "Maps").astype("float32"), check_size(size, "size")
+    if maps.ndim not in (3, 4) or 0 in maps.shape:
+        raise ValueError(f"Maps have the shape (N, h, w) or (N, h, w, C), not {maps.shape}.")
+    if field is not None and not (isinstance(field, ReceptiveField) and min(field.stride) > 0):
         raise ValueError(
-            f"Give maps (N, h, w) or (N, h, w, C) and a size of at least 1, not {maps.shape} and {size}."
+            f"field is what receptive_field returns for the maps' layer, not {field!r}."
         )
-    large = tf.image.resize(maps.reshape(*maps.shape[:3], -1), (int(height), int(width))).numpy()
-    return large.reshape(len(maps), height, width, *maps.shape[3:])
+    for axis, pixels in ((2, size[1]), (1, size[0])):
+        stride = pixels / maps.shape[axis]
+        first = (stride - 1) / 2  # the middle of the first cell
+        if field is not None:
+            stride = field.stride[axis - 1]
+            first = field.offset[axis - 1] + (field.size[axis - 1] - 1) / 2
+        maps = _between(maps, axis, (np.arange(pixels) - first) / stride)
+    return maps
+
+
+def _between(maps, axis, at):
+    """The values of maps at positions between those along an axis; outside, that of the edge."""
+    last = maps.shape[axis] - 1
+    at = np.clip(at, 0, last)
+    below = at.astype(int)
+    share = (at - below).astype("float32").reshape(-1, *[1] * (maps.ndim - axis - 1))
+    start = np.take(maps, below, axis)
+    found = np.take(maps, np.minimum(below + 1, last), axis)
+    # start + share * (end - start), in place: exact where both are equal, so that thresholds meet ties.
+    found -= start
+    found *= share
+    found += start
+    return found

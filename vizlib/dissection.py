@@ -4,8 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import graph
+from . import engine
+from ._checks import as_array
 from .class_maps import upsample
+from .patches import ReceptiveField, field_or_none
+from .types import Images, LayerLike
+
+NAMES = 4095  # as many as counts of all units, names and shuffles fit into memory
 
 
 class Dissection(NamedTuple):
@@ -26,21 +31,34 @@ class Dissection(NamedTuple):
     chance: np.ndarray
 
 
-def dissect(model, images, layer, labels, *, share=0.005, shuffles=19, seed=0, batch_size=16):
+def dissect(
+    model,
+    images: Images,
+    layer: LayerLike,
+    labels,
+    *,
+    share: float = 0.005,
+    shuffles: int = 19,
+    seed: int = 0,
+    batch_size: int = 16,
+) -> Dissection:
     """Compare where each unit of a layer is strong with where things are.
 
-    A unit is strong where its map, enlarged to the labels' size, is above the level that only `share` of the map's places in
-    all pictures exceed. Chance comes from giving each picture the labels of another one, which keeps where in a picture things
-    tend to be, and how large they are: a unit beats all of 19 shuffles by luck once in twenty times.
+    A unit is strong where its map, enlarged to the labels' size, is above the level that only `share`
+    of the map's positions in all images exceed. Chance comes from giving each image the labels of
+    another one, which keeps where in an image things tend to be, and how large they are: a unit beats
+    all of 19 shuffles by luck once in twenty times.
 
     Parameters
     ----------
     model : keras.Model
+        It needs no classifier: headless models and those of several outputs will do.
     images : array, (N, H, W, C), in model-input space
     layer : str or keras.Layer
         One that gives feature maps.
     labels : array, (N, h, w), int
-        What each pixel shows: 1, 2, ... and 0 for nothing that has a name. They may be coarser than the pictures.
+        What each pixel shows: 1, 2, ..., up to 4095, and 0 for nothing that has a name. They may be
+        coarser than the images.
     share : float
         In 0..1. A name whose pixels are much fewer or many more than that cannot reach a large IoU.
     shuffles, seed : int
@@ -49,42 +67,62 @@ def dissect(model, images, layer, labels, *, share=0.005, shuffles=19, seed=0, b
     Returns
     -------
     Dissection
-        Places that tie with the level are not strong, so a unit that is constant is nowhere strong.
+        Positions that tie with the level are not strong, so a unit that is constant is nowhere strong.
 
     Raises
     ------
     ValueError
-        Bad pictures, labels that do not fit them, a share or number of shuffles that makes no sense, or a layer without maps.
+        Bad images, labels that do not fit them, a share, seed or number of shuffles that makes no
+        sense, or a layer without maps.
 
     References
     ----------
-    Bau, Zhou, Khosla, Oliva, Torralba 2017 (arXiv 1704.05796), section 2.2: there a unit is a detector from an IoU of 0.04.
+    Bau, Zhou, Khosla, Oliva, Torralba 2017 (arXiv 1704.05796), section 2.2: there a unit is a detector
+    from an IoU of 0.04.
+
+    Examples
+    --------
+    A layer that copies the image, which is bright where the label is 1:
+
+    >>> import keras, numpy as np
+    >>> from vizlib import dissection
+    >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.AveragePooling2D(1, name="copy")])
+    >>> labels = np.zeros((2, 4, 4), int)
+    >>> labels[0, 1, 1:3] = 1
+    >>> dissection.dissect(model, labels[..., None] / 2, "copy", labels, share=1 / 16).iou
+    array([[1.]])
     """
-    images, labels = graph.check_images(model, images), np.asarray(labels)
+    images, labels = engine.check_images(model, images), as_array(labels, "labels")
     if (
         labels.ndim != 3
         or len(labels) != len(images)
         or labels.dtype.kind not in "iu"
-        or labels.min() < 0
         or not labels.any()
+        or labels.min() < 0
     ):
         raise ValueError(
-            f"labels are whole numbers (N, h, w), 0 for nothing and 1, 2, ... for names, one map for each of the {len(images)} "
-            f"pictures; not {labels.dtype} of shape {labels.shape}."
+            "labels are whole numbers (N, h, w), 0 for nothing and 1, 2, ... for names, one map for each "
+            f"of the {len(images)} images; not {labels.dtype} of shape {labels.shape}."
         )
-    if not 0 < share < 1:
+    if labels.max() > NAMES:
+        raise ValueError(
+            f"labels go up to {NAMES}, not {labels.max()}: number the names 1, 2, ..., as np.unique does."
+        )
+    if not isinstance(share, float | np.floating) or not 0 < share < 1:
         raise ValueError(f"share lies between 0 and 1, not {share!r}.")
-    graph.check_count(shuffles, "shuffles")
-    graph.check_count(batch_size, "batch_size")
+    engine.check_count(shuffles, "shuffles")
+    engine.check_seed(seed)
+    engine.check_count(batch_size, "batch_size")
     rng, labels = np.random.default_rng(seed), labels.astype("int32", copy=False)
     orders = [np.arange(len(labels)), *(rng.permutation(len(labels)) for _ in range(shuffles))]
 
-    def batches():  # run twice, for the level and for what exceeds it, so that memory does not grow with N
+    def batches():  # twice, for the level and for what exceeds it: so memory does not grow with N
         for i in range(0, len(images), batch_size):
-            (maps,) = graph.forward(model, images[i : i + batch_size], layer, batch_size=batch_size)
+            maps = engine.forward(model, images[i : i + batch_size], layer, batch_size=batch_size)
             if maps.ndim != 4:
                 raise ValueError(
-                    f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional layer."
+                    f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional "
+                    "layer."
                 )
             yield i, maps
 
@@ -96,9 +134,11 @@ def dissect(model, images, layer, labels, *, share=0.005, shuffles=19, seed=0, b
         top = np.partition(values, -min(count + 1, values.shape[1]), 1)[:, -count - 1 :]
     level, units, names = top.min(1), len(top), int(labels.max())
 
+    field = _in_labels(field_or_none(model, layer, images.shape[1:3]), images, labels)
     strong, both = np.zeros(units, int), np.zeros((len(orders), units * (names + 1)), int)
     for i, maps in batches():
-        picture, row, column, unit = np.nonzero(upsample(maps, labels.shape[1:]) > level)
+        large = upsample(maps, labels.shape[1:], field=field)
+        picture, row, column, unit = np.nonzero(large > level)
         strong += np.bincount(unit, minlength=units)
         for counts, order in zip(both, orders):
             shown = labels[order[i + picture], row, column]
@@ -109,3 +149,11 @@ def dissect(model, images, layer, labels, *, share=0.005, shuffles=19, seed=0, b
     return Dissection(
         iou[0], both[0] / np.where(strong, strong, np.nan)[:, None], iou[1:].max((0, 2))
     )
+
+
+def _in_labels(field, images, labels):
+    """A receptive field in pixels of the labels instead of the images'."""
+    if field is None:
+        return None
+    scales = [label / image for label, image in zip(labels.shape[1:], images.shape[1:])]
+    return ReceptiveField(*(tuple(n * s for n, s in zip(pair, scales)) for pair in field[:3]))

@@ -1,11 +1,13 @@
 """What is a unit looking for? The window of pixels it sees, and the patches of a data set that excite it most."""
 
+import reprlib
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
-from . import graph
+from . import engine
+from .engine import windows
+from .types import Data, LayerLike
 
 
 class ReceptiveField(NamedTuple):
@@ -18,29 +20,34 @@ class ReceptiveField(NamedTuple):
     stride : (int, int)
         From one unit's window to the next one's.
     offset : (int, int)
-        Top and left of the window of unit (0, 0); negative where it begins outside the picture.
+        Top and left of the window of unit (0, 0); negative where it begins outside the image.
+    whole : bool
+        Whether the units also depend on the whole image, by something that is computed of all of it:
+        the gate of squeeze-and-excitation, for instance.
     """
 
     size: tuple
     stride: tuple
     offset: tuple
+    whole: bool = False
 
-    def box(self, y, x):
+    def box(self, y, x) -> np.ndarray:
         """(top, left, bottom, right) of the window of unit (y, x), not clipped; arrays give (..., 4)."""
         start = [o + s * np.asarray(u) for o, s, u in zip(self.offset, self.stride, (y, x))]
         return np.stack([*start, *(a + size for a, size in zip(start, self.size))], -1)
 
 
-def receptive_field(model, layer, input_size):
+def receptive_field(model, layer: LayerLike | None, input_size) -> ReceptiveField:
     """Which pixels the units of a layer can depend on.
 
     Parameters
     ----------
     model : keras.Model
-    layer : str or keras.Layer
-        One that gives feature maps.
+        It needs no classifier: headless models and those of several outputs will do.
+    layer : str, keras.Layer or None
+        One that gives feature maps; None: the last of them, as in `grad_cam`.
     input_size : int or (height, width)
-        Of the pictures; with padding "same" and a stride the window's place depends on it.
+        Of the images; with padding "same" and a stride the window's place depends on it.
 
     Returns
     -------
@@ -49,124 +56,181 @@ def receptive_field(model, layer, input_size):
     Raises
     ------
     ValueError
-        Units that see the whole picture, paths to the layer that do not fit together, or no such layer.
+        Units that see the whole image only; an operation on the way that is not known, or whose
+        windows differ from unit to unit; paths to the layer that do not fit together; no such layer.
 
     References
     ----------
-    Araujo, Norris, Sim 2019, Computing receptive fields of convolutional neural networks, Distill (eqs. 2 and 3).
+    Araujo, Norris, Sim 2019, Computing receptive fields of convolutional neural networks, Distill
+    (eqs. 2 and 3).
+
+    Examples
+    --------
+    >>> import keras, vizlib
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3, name="first"),
+    ...                           keras.layers.Conv2D(2, 3, strides=2, name="second")])
+    >>> vizlib.receptive_field(model, "second", 8)
+    ReceptiveField(size=(5, 5), stride=(2, 2), offset=(0, 0), whole=False)
     """
-    height, width = np.broadcast_to(input_size, 2)
-    shape = (
-        int(height),
-        int(width),
-        getattr(model, "input_shape", (3,))[-1],
-    )  # a subclassed model does not tell: RGB
-    graph.check_images(model, np.zeros((1, *shape), "float32"))
-    trace = graph._trace(model, shape, layer=layer).run
-    name = getattr(layer, "name", layer)
-    field = _Walk(trace.inputs[0], name).seen(trace.outputs[0])
-    if field is None or len(trace.outputs[0].shape) != 4:
+    sight = _sight_of(model, layer, check_size(input_size, "input_size"))
+    name = "the last feature map" if layer is None else repr(getattr(layer, "name", layer))
+    if sight is not None and sight.lost:
         raise ValueError(
-            f"The units of {name!r} have no place in the picture: choose a layer that gives feature maps."
+            f"What the units of {name} see cannot be told: {sight.lost}. Choose an earlier layer."
         )
-    return ReceptiveField(*field)
+    if sight is None or sight.field is None or sight.flat:
+        raise ValueError(
+            f"The units of {name} have no place in the image"
+            f"{f': {sight.whole} takes in all of it' if sight and sight.whole else ''}. "
+            "Choose a layer that gives feature maps."
+        )
+    return ReceptiveField(*sight.field, whole=bool(sight.whole))
 
 
-# Operations whose value at a place depends on that place of their inputs only.
-POINTWISE = {
-    "Abs", "Add", "AddV2", "BiasAdd", "Cast", "ConcatV2", "Elu", "Exp", "Erf", "FusedBatchNormV3", "Identity", "LeakyRelu", "Maximum",
-    "Minimum", "Mul", "Neg", "Relu", "Relu6", "Rsqrt", "Selu", "Sigmoid", "Softplus", "Square", "SquaredDifference", "StopGradient", "Sub", "Tanh",
-}  # fmt: skip
-WINDOWED = {"AvgPool": 0, "Conv2D": 0, "DepthwiseConv2dNative": 0, "MaxPool": 0}
+def field_or_none(model, layer, size):
+    """The receptive field, (H, W) known to be good; None where it cannot be told."""
+    sight = _sight_of(model, layer, size)
+    known = sight is not None and sight.field is not None and not sight.flat
+    return ReceptiveField(*sight.field, whole=bool(sight.whole)) if known else None
 
 
-class _Walk:
-    """From the picture to a tensor: (size, stride, offset) of what its units see; None if it does not depend on it."""
+def check_size(value, name):
+    """(height, width) of a whole number of pixels, or a pair of them."""
+    pair = value if isinstance(value, tuple | list | np.ndarray) and np.ndim(value) else [value] * 2
+    if len(pair) != 2 or any(
+        isinstance(n, bool | np.bool) or not isinstance(n, int | np.integer) or n < 1 for n in pair
+    ):
+        raise ValueError(
+            f"{name} is a whole number of pixels, at least 1, or (height, width), not {value!r}."
+        )
+    return int(pair[0]), int(pair[1])
 
-    def __init__(self, picture, name):
-        self.known, self.name = {picture.ref(): ((1, 1), (1, 1), (0, 0))}, name
 
-    def seen(self, tensor):
-        if tensor.ref() not in self.known:
-            self.known[tensor.ref()] = self.through(tensor.op)
-        return self.known[tensor.ref()]
+# ---- from the image to a layer -------------------------------------------------------------------
 
-    def through(self, op):
-        fields = [
-            f
-            for f in map(self.seen, (t for t in op.inputs if t.dtype.is_floating))
-            if f is not None
-        ]
-        if not fields:
-            return None
-        if op.type in WINDOWED:
-            kernel, stride, before = _window(op)
-        elif op.type in ("Pad", "PadV2", "MirrorPad"):
-            kernel, stride, before = (
-                (1, 1),
-                (1, 1),
-                tf.get_static_value(op.inputs[1])[1:3, 0].tolist(),
-            )
-        elif op.type in (
-            "SpaceToBatchND",
-            "BatchToSpaceND",
-        ):  # pads before a dilated convolution, crops after it
-            sign = 1 if op.type == "SpaceToBatchND" else -1
-            kernel, stride, before = (
-                (1, 1),
-                (1, 1),
-                (sign * tf.get_static_value(op.inputs[2])[:, 0]).tolist(),
-            )
-        elif op.type in POINTWISE:
-            return _joined(fields, self.name)
+
+class _Sight(NamedTuple):
+    """What the values of a tensor see of the images."""
+
+    field: tuple | None = None  # (size, stride, offset), as long as values have a position
+    map: tuple = (None, None)  # how many positions, where that is known
+    flat: int | None = None  # channels of a map whose positions were put into one axis
+    whole: str = ""  # the operation that takes in all of the image
+    lost: str = ""  # why the field is not known
+
+
+def _sight_of(model, layer, size):
+    """The sight of a layer's units; None if they do not depend on the images."""
+    given = engine.input_shape(model)
+    channels = (given or model.get_build_config()["input_shape"])[-1] or 3
+    engine.check_images(model, np.zeros((1, *size, channels), "float32"))
+    run = engine.compiled(model, (*size, channels), layer=layer or engine.Implied.LAST_MAP).run
+    start = _Sight(((1, 1), (1, 1), (0, 0)), size)
+    return _follow(run.graph, {run.inputs[0].ref(): start}).get(run.outputs[0].ref())
+
+
+def _follow(graph, sights):
+    """The sights of all tensors of a graph that depend on those whose sights are given."""
+    for op in graph.get_operations():  # in the order of use
+        taken = {i: sights[t.ref()] for i, t in enumerate(op.inputs) if t.ref() in sights}
+        if not taken or windows.sees(op) == "shape":
+            continue
+        if windows.sees(op) == "call":
+            inner = windows.inside(op)
+            known = _follow(inner, {inner.inputs[i].ref(): sight for i, sight in taken.items()})
+            made = [known.get(t.ref()) for t in inner.outputs]
         else:
-            raise ValueError(
-                f"Before {self.name!r}, {op.type} ({op.name}) takes in the whole picture or moves it: choose an earlier layer."
-            )
-        ((size, step, offset),) = fields
-        return (
-            tuple(s + (k - 1) * t for s, k, t in zip(size, kernel, step)),
-            tuple(t * u for t, u in zip(step, stride)),
-            tuple(o - b * t for o, b, t in zip(offset, before, step)),
-        )
+            made = [_through(op, taken)] * len(op.outputs)
+        sights |= {t.ref(): sight for t, sight in zip(op.outputs, made) if sight is not None}
+    return sights
 
 
-def _window(op):
-    """Kernel (with its gaps), stride and padding before, of a convolution or a pooling."""
-    stride = op.get_attr("strides")[1:3]
-    if op.type.endswith("Pool"):
-        kernel = op.get_attr("ksize")[1:3]
+def _through(op, taken):
+    """The sight of an operation's outputs; `taken` holds those of its inputs, by number."""
+    sees, name = windows.sees(op), f"{op.type} ({op.name})"
+    whole = next((sight.whole for sight in taken.values() if sight.whole), "")
+    placed = {i: sight for i, sight in taken.items() if sight.field or sight.lost}
+    if not placed:
+        return _Sight(whole=whole)
+    (at, sight), *others = placed.items()
+    axes = windows.axes(op, at) if sees in ("mix", "move") else None
+    if sees == "mix" and (others or (axes is not None and not _along_channels(op, axes, sight))):
+        return _Sight(whole=name)
+    if lost := [sight.lost for sight in placed.values() if sight.lost]:
+        found = _Sight(lost=lost[0])
+    elif sees == "mix" and axes is not None:
+        found = sight._replace(flat=sight.flat and (op.outputs[0].shape[-1] or sight.flat))
+    elif sees == "place" or (sees == "move" and _leaves_positions(axes, sight)):
+        found = _joined([*placed.values()], name)
+    elif sees == "reshape":
+        found = _reshaped(op, sight, name)
+    elif sees in ("window", "crop") and not (at or others or sight.flat):
+        found = _within(windows.of_operation(op, sight.map), sight, name)
     else:
-        dilation, source = op.get_attr("dilations")[1:3], op.inputs[0].op
-        if source.type == "SpaceToBatchND":
-            dilation = tf.get_static_value(source.inputs[1]).tolist()
-        kernel = [(k - 1) * d + 1 for k, d in zip(op.inputs[1].shape[:2], dilation)]
-    if op.get_attr("padding") == b"SAME":
-        sides = zip(op.inputs[0].shape[1:3], op.outputs[0].shape[1:3], stride, kernel)
-        return kernel, stride, [max((o - 1) * s + k - i, 0) // 2 for i, o, s, k in sides]
-    explicit = (
-        op.get_attr("explicit_paddings") if op.get_attr("padding") == b"EXPLICIT" else [0] * 8
+        what = "is not known" if sees in (None, "mix") else "moves or enlarges the map"
+        found = _Sight(lost=f"{name} {what}")
+    return found._replace(whole=whole or found.whole)
+
+
+def _leaves_positions(axes, sight):
+    """Whether an operation that moves values along these axes moves no positions."""
+    return axes == set() or (axes is not None and not sight.flat and min(axes) > 2)
+
+
+def _along_channels(op, axes, sight):
+    """Whether an operation that mixes values along these axes keeps positions apart."""
+    if not sight.flat:
+        return min(axes, default=3) > 2
+    taken, last = op.inputs[0].shape, op.inputs[0].shape[-1]
+    if last is None and op.type == "MatMul":
+        last = op.inputs[1].shape[op.get_attr("transpose_b")]
+    return axes == {len(taken) - 1} and last == sight.flat
+
+
+def _within(window, sight, name):
+    """The sight of values that each take a window of a map."""
+    if window is None:
+        return _Sight(
+            lost=f"the window of {name} is not known, or only for a model of one size of images"
+        )
+    size, step, offset = sight.field
+    field = (
+        tuple(s + (k - 1) * t for s, k, t in zip(size, window.kernel, step)),
+        tuple(t * u for t, u in zip(step, window.stride)),
+        tuple(o - b * t for o, b, t in zip(offset, window.before, step)),
     )
-    return kernel, stride, [explicit[2], explicit[4]]
+    return sight._replace(field=field, map=window.size_after(sight.map))
 
 
-def _joined(fields, name):
-    """What is seen along any of several paths."""
-    if len({stride for _, stride, _ in fields}) > 1:
-        raise ValueError(
-            f"Paths of different strides meet before {name!r}: its units have no single window."
-        )
-    starts = [offset for _, _, offset in fields]
-    ends = [[o + s for o, s in zip(offset, size)] for size, _, offset in fields]
+def _joined(sights, name):
+    """The sight along any of several paths."""
+    # What has one position only is spread over the map: a gate, a mean.
+    maps = [sight for sight in sights if sight.map != (1, 1)] or sights
+    whole = name if len(maps) < len(sights) else ""
+    sizes, strides, starts = zip(*(sight.field for sight in maps))
+    ends, flat = np.add(starts, sizes), {sight.flat for sight in maps}
+    if len({*strides}) > 1:
+        return _Sight(lost=f"paths of different strides meet in {name}")
+    if (np.max(starts, 0) > np.min(ends, 0)).any() or (None in flat and len(flat) > 1):
+        return _Sight(lost=f"paths that see separate windows meet in {name}")
     start, end = np.min(starts, 0), np.max(ends, 0)
-    if any(np.max([o[a] for o in starts]) > np.min([e[a] for e in ends]) for a in (0, 1)):
-        raise ValueError(
-            f"Paths that see separate windows meet before {name!r}: its units have no single window."
-        )
-    return tuple((end - start).tolist()), fields[0][1], tuple(start.tolist())
+    field = tuple((end - start).tolist()), strides[0], tuple(start.tolist())
+    flat = None if None in flat else max(flat)
+    return _Sight(field, maps[0].map, flat, whole)
 
 
-# ---- mining --------------------------------------------------------------------------------------------------------
+def _reshaped(op, sight, name):
+    """The sight of the same values with other axes: their positions may be put into one, and back."""
+    before, after = op.inputs[0].shape, op.outputs[0].shape
+    channels = sight.flat or (before[3:].num_elements() if before.rank else None)
+    if channels is None or after.rank is None:
+        return _Sight(lost=f"{name} makes a shape that is not known")
+    alike = after.rank > 2 and all(a in (None, m) for a, m in zip(after[1:3], sight.map))
+    is_map = alike and after[3:].num_elements() == channels
+    return sight._replace(flat=None if is_map else channels)
+
+
+# ---- mining --------------------------------------------------------------------------------------
 
 
 class Patches(NamedTuple):
@@ -193,85 +257,107 @@ class Patches(NamedTuple):
     seen: int
 
 
-def top_patches(model, data, layer, *, channels, k=9, per_image=1, batch_size=32, progress=False):
+def top_patches(
+    model,
+    data: Data,
+    layer: LayerLike,
+    *,
+    channels,
+    k: int = 9,
+    per_image: int = 1,
+    batch_size: int = 32,
+    progress: bool = False,
+) -> Patches:
     """The k patches of a data set on which each channel is most active, in one pass.
 
     Parameters
     ----------
     model : keras.Model
-    data : array (N, H, W, C), `tf.data.Dataset` or iterable of batches (n, H, W, C), in model-input space
-        Read once; memory does not grow with its length.
+        It needs no classifier: headless models and those of several outputs will do.
+    data : array (N, H, W, C), `tf.data.Dataset` or iterable of batches, in model-input space
+        Read once; memory does not grow with its length. Labels in it are left aside.
     layer : str or keras.Layer
     channels : int or sequence of int
     k : int
         Patches per channel.
     per_image : int
-        At most so many from one picture.
+        At most so many from one image.
     batch_size : int
     progress : bool
 
     Returns
     -------
     Patches
-        Of equally active patches the one of the earlier picture comes first, then the one further up, then further left.
+        Of equally active patches the one of the earlier image comes first, then the one further up,
+        then further left.
 
     Raises
     ------
     ValueError
-        Bad data, fewer pictures than k patches take, a channel that does not exist, or no such layer.
+        Bad data, images of several sizes, fewer images than k patches take, a channel that does not
+        exist, or no such layer.
 
     References
     ----------
     Zeiler, Fergus 2014 (arXiv 1311.2901), figure 2.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.AveragePooling2D(2, name="mean")])
+    >>> images = np.zeros((3, 4, 4, 1))
+    >>> images[1, 2:, :2] = 1
+    >>> found = vizlib.top_patches(model, images, "mean", channels=0, k=1)
+    >>> found.image, found.box
+    (array([[1]]), array([[[2, 0, 4, 2]]]))
     """
-    channels = np.atleast_1d(channels)
-    for name, number in (("k", k), ("per_image", per_image)):
-        if not isinstance(number, int | np.integer) or number < 1:
-            raise ValueError(f"{name} is a whole number of at least 1, not {number!r}.")
-    best, seen, field = None, 0, None
-    for batch in graph.stream(model, data, batch_size=batch_size, progress=progress):
-        (maps,) = graph.forward(model, batch, layer, batch_size=batch_size)
+    channels = _channels(channels)
+    engine.check_count(k, "k")
+    engine.check_count(per_image, "per_image")
+    best, seen, field, size = None, 0, None, None
+    for batch, _ in engine.stream(model, data, batch_size=batch_size, progress=progress):
+        maps = engine.forward(model, batch, layer, batch_size=batch_size)
         if best is None:
-            count = maps.shape[-1]
-            if (
-                not np.issubdtype(channels.dtype, np.integer)
-                or channels.min() < 0
-                or channels.max() >= count
-            ):
+            size, field = batch.shape[1:3], _field(model, layer, maps, batch.shape[1:3])
+            if channels.max() >= maps.shape[-1]:
                 raise ValueError(
-                    f"channels are numbers from 0 to {count - 1}, not {channels.tolist()}."
+                    f"channels are numbers from 0 to {maps.shape[-1] - 1}, not {channels.tolist()}."
                 )
-            field = _field(model, layer, maps, batch.shape[1:3])
+        if batch.shape[1:3] != size:
+            raise ValueError(
+                f"The data holds images of {size} and of {batch.shape[1:3]}, and patches are cut from "
+                "images of one size: fit them with photos.fit."
+            )
         columns = maps.shape[2] if maps.ndim == 4 else 1
-        flat = maps.reshape(len(maps), -1, maps.shape[-1])[..., channels].transpose(
-            2, 0, 1
-        )  # channel, picture, place
+        flat = maps.reshape(len(maps), -1, maps.shape[-1])  # image, position, channel
+        flat = flat[..., channels].transpose(2, 0, 1)
         found = []
         for _ in range(min(per_image, flat.shape[2])):
-            place = flat.argmax(2)  # the first of equal ones
-            value = np.take_along_axis(flat, place[..., None], 2)[..., 0]
-            np.put_along_axis(flat, place[..., None], -np.inf, 2)
-            image = np.broadcast_to(seen + np.arange(len(maps)), place.shape)
-            position = np.stack([place // columns, place % columns], -1)
-            found.append(
-                Patches(value, image, position, field.box(*np.moveaxis(position, -1, 0)), 0)
-            )
+            position = flat.argmax(2)  # the first of equal ones
+            value = np.take_along_axis(flat, position[..., None], 2)[..., 0]
+            np.put_along_axis(flat, position[..., None], -np.inf, 2)
+            image = np.broadcast_to(seen + np.arange(len(maps)), position.shape)
+            position = np.stack([position // columns, position % columns], -1)
+            box = field.box(*np.moveaxis(position, -1, 0))
+            found.append(Patches(value, image, position, box, 0))
         best = _best([best, *found] if best else found, k)
         seen += len(maps)
     if best.value.shape[1] < k:
         raise ValueError(
-            f"{k} patches with at most {per_image} a picture take {-(-k // per_image)} pictures, and the data holds {seen}: lower k."
+            f"{k} patches with at most {per_image} an image take {-(-k // per_image)} images, and the "
+            f"data holds {seen}: lower k."
         )
     return best._replace(seen=seen)
 
 
-def merge(parts):
-    """One result of several that were made of parts of a data set, in order: exactly that of one pass over all.
+def merge(parts: list[Patches]) -> Patches:
+    """One result of several that were made of parts of a data set, in order: exactly that of one pass.
 
     Parameters
     ----------
     parts : sequence of Patches
-        Of the same channels, with the same k and per_image; the pictures of a part are numbered after those of the parts before.
+        Of the same channels, with the same k and per_image; the images of a part are numbered after
+        those of the parts before.
 
     Returns
     -------
@@ -281,8 +367,19 @@ def merge(parts):
     ------
     ValueError
         No parts, or parts that differ in channels or k.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.AveragePooling2D(2, name="mean")])
+    >>> images = np.arange(16).reshape(4, 2, 2, 1)
+    >>> parts = [vizlib.top_patches(model, images[i : i + 2], "mean", channels=0, k=2) for i in (0, 2)]
+    >>> vizlib.patches.merge(parts).image
+    array([[3, 2]])
     """
-    parts = list(parts)
+    parts = list(parts) if isinstance(parts, list | tuple) else [parts]
+    for part in parts:
+        _check_patches(part, "Parts to merge are a list of what top_patches returns")
     if len({part.value.shape for part in parts}) != 1:
         raise ValueError("Parts to merge have the same channels and the same k; give at least one.")
     before = np.cumsum([0, *(part.seen for part in parts)])
@@ -290,50 +387,103 @@ def merge(parts):
     return _best(shifted, parts[0].value.shape[1])._replace(seen=int(before[-1]))
 
 
-def crop(pictures, found, *, fill=127):
+def crop(pictures, found: Patches, *, fill=127) -> np.ndarray:
     """The patches themselves, cut out exactly where the units see.
 
     Parameters
     ----------
-    pictures : array, (N, H, W, 3)
-        The data, in order and of the size that was mined.
+    pictures : array, (N, H, W, C)
+        The data, in order and of the size that was mined; or anything else of that size.
     found : Patches
     fill : number
         For what lies outside a picture.
 
     Returns
     -------
-    ndarray, (channels, k, h, w, 3)
+    ndarray, (channels, k, h, w, C)
         Of the pictures' type.
+
+    Raises
+    ------
+    ValueError
+        Pictures of another shape, fewer pictures than patches were found in, or a fill that is no
+        number of their type.
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.AveragePooling2D(2, name="mean")])
+    >>> pictures = np.arange(16).reshape(1, 4, 4, 1)
+    >>> found = vizlib.top_patches(model, pictures, "mean", channels=0, k=1)
+    >>> vizlib.patches.crop(pictures, found)[0, 0, ..., 0]
+    array([[10, 11],
+           [14, 15]])
     """
+    _check_patches(found, "found is what top_patches returns")
+    pictures = engine.as_array(pictures, "Pictures")
+    if pictures.ndim != 4:
+        raise ValueError(f"Pictures have the shape (N, H, W, C), not {pictures.shape}.")
+    if found.image.max() >= len(pictures):
+        raise ValueError(
+            f"A patch is of picture {found.image.max()}, and there are {len(pictures)}: give all the "
+            "pictures that were mined, in order."
+        )
+    limits = (np.iinfo if pictures.dtype.kind in "iu" else np.finfo)(pictures.dtype)
+    number = isinstance(fill, int | float | np.number) and not isinstance(fill, bool)
+    if not (number and limits.min <= fill <= limits.max):
+        raise ValueError(f"fill is a number of the pictures' type, {pictures.dtype}, not {fill!r}.")
     size = found.box[0, 0, 2:] - found.box[0, 0, :2]
     patches = np.full((*found.image.shape, *size, *pictures.shape[3:]), fill, pictures.dtype)
     for at in np.ndindex(found.image.shape):
         top, left, bottom, right = found.box[at]
-        inside = pictures[
-            found.image[at], max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)
-        ]
+        rows, columns = slice(max(top, 0), max(bottom, 0)), slice(max(left, 0), max(right, 0))
+        inside = pictures[found.image[at], rows, columns]
         row, column = max(-top, 0), max(-left, 0)
         patches[at][row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     return patches
 
 
+def _channels(channels):
+    """(channels,) whole numbers of at least 0."""
+    try:
+        found = np.atleast_1d(np.asarray(channels))
+    except Exception:  # ragged lists, tensors of another library
+        found = np.asarray(None)
+    if found.ndim != 1 or not found.size or found.dtype.kind not in "iu" or found.min() < 0:
+        raise ValueError(
+            f"channels are one number or a list of numbers, from 0 on, not {reprlib.repr(channels)}."
+        )
+    return found
+
+
+def _check_patches(found, what):
+    """Raise unless it is a Patches whose arrays fit each other."""
+    if not isinstance(found, Patches):
+        raise ValueError(f"{what}, not {type(found).__name__}.")
+    value, image, position, box = map(np.asarray, found[:4])
+    shapes = [array.shape for array in (image, position, box)]
+    fit = value.ndim == 2 and shapes == [value.shape, (*value.shape, 2), (*value.shape, 4)]
+    if not (fit and value.size and image.dtype.kind == box.dtype.kind == "i" and image.min() >= 0):
+        raise ValueError(f"{what}, with arrays of the shapes that stand in its documentation.")
+    extents = (box[..., 2:] - box[..., :2]).reshape(-1, 2)
+    if (extents != extents[0]).any() or extents.min() < 1:
+        raise ValueError(f"{what}, with boxes of one size.")
+
+
 def _field(model, layer, maps, size):
-    if maps.ndim == 4:
-        return receptive_field(model, layer, size)
-    return ReceptiveField(
-        tuple(size), (0, 0), (0, 0)
-    )  # a unit of a dense layer sees the whole picture
+    """Where units of a layer see; all of the image where that is so, or cannot be told."""
+    field = field_or_none(model, layer, size) if maps.ndim == 4 else None
+    if field is None or field.whole:
+        return ReceptiveField(tuple(size), (0, 0), (0, 0), whole=True)
+    return field
 
 
 def _best(parts, k):
-    """The k best of several results: the largest, then of the smallest picture number, then by position."""
+    """The k best of several results: the largest, then of the smallest image number, then by position."""
     value, image, position, box = (np.concatenate([part[i] for part in parts], 1) for i in range(4))
     order = np.lexsort((position[..., 1], position[..., 0], image, -value))[:, :k]
-    return Patches(
-        *(
-            np.take_along_axis(a, order.reshape(*order.shape, *[1] * (a.ndim - 2)), 1)
-            for a in (value, image, position, box)
-        ),
-        0,
+    found = (
+        np.take_along_axis(array, order.reshape(*order.shape, *[1] * (array.ndim - 2)), 1)
+        for array in (value, image, position, box)
     )
+    return Patches(*found, 0)

@@ -9,6 +9,8 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from PIL import Image
 
+from ._checks import as_array, as_numbers
+
 DPI, WIDEST = 144, 10  # dots per inch, inches
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 
@@ -141,29 +143,61 @@ def signed(maps, *, share=1.0):
     return 0.5 + 0.5 * np.clip(maps / np.where(top == 0, 1, top), -1, 1)
 
 
-def overlay(picture, heat, *, strength=0.9, limits=None):
+def overlay(picture, heat, *, strength: float = 0.9, limits=None) -> np.ndarray:
     """A map laid over its picture: grey where the map is zero, coloured where it is not.
 
     Parameters
     ----------
     picture : array, (H, W, 3), uint8
     heat : array, (h, w)
-        Enlarged to the picture (bilinear). All zero is legal.
+        Enlarged to the picture (bilinear). All zero is legal; what is negative is drawn as zero.
     strength : float
-        How much of the picture the colour covers where the map is largest.
+        How much of the picture the colour covers where the map is largest, from 0 to 1.
     limits : (low, high), optional
-        Else from 0 to the largest value.
+        Else from 0 to the largest value, or to 1 where no value is positive.
 
     Returns
     -------
     ndarray, (H, W, 3), uint8
+
+    Raises
+    ------
+    ValueError
+        A picture that is not uint8 or has no three channels; a map that is not (h, w), or holds NaN; a
+        strength outside 0..1; limits that do not rise.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import show
+    >>> show.overlay(np.full((2, 2, 3), 90, "uint8"), np.zeros((2, 2)))[0, 0]
+    array([90, 90, 90], dtype=uint8)
     """
-    heat = np.asarray(heat, "float32")
-    low, high = limits or (0.0, float(heat.max()) or 1.0)
-    level = np.clip((heat - low) / (high - low), 0, 1)
-    level = np.asarray(
-        Image.fromarray(level).resize(picture.shape[1::-1], Image.Resampling.BILINEAR)
-    )[..., None]
+    picture, heat = as_array(picture, "The picture"), as_numbers(heat, "The map's values")
+    if picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise ValueError(
+            f"A picture to draw on has the shape (H, W, 3), not {picture.shape}: give pictures[0] of a "
+            "batch, or np.stack([picture] * 3, -1) for a grey one (H, W)."
+        )
+    if picture.dtype != np.uint8:
+        raise ValueError(
+            f"A picture to draw on is uint8, not {picture.dtype}: give np.uint8(255 * picture) for one in "
+            "0..1, or net.deprocess(images)[0] for what a network takes."
+        )
+    if heat.ndim != 2 or not heat.size:
+        raise ValueError(
+            f"A map to lay over a picture has the shape (h, w), not {heat.shape}: give maps[0] of a "
+            "batch, or np.abs(maps).max(-1) for one with channels."
+        )
+    ends = as_numbers((0, max(heat.max(), 0) or 1) if limits is None else limits, "limits")
+    if ends.shape != (2,) or ends[0] >= ends[1]:
+        raise ValueError(f"limits are two rising numbers, (low, high), not {limits!r}.")
+    if as_numbers(strength, "strength").shape or not 0 <= strength <= 1:
+        raise ValueError(f"strength is a number from 0 to 1, not {strength!r}.")
+    low, high = ends.tolist()
+    level = np.clip((heat.astype("float32") - low) / (high - low), 0, 1)
+    level = Image.fromarray(level).resize(picture.shape[1::-1], Image.Resampling.BILINEAR)
+    level = np.asarray(level)[..., None]
     colour = colormaps["inferno"](level[..., 0])[..., :3] * 255
     grey = picture.mean(-1, keepdims=True)
     cover = strength * np.sqrt(level)
