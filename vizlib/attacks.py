@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import engine
+from ._checks import check_whole
 from .types import Images
 
 
@@ -115,7 +116,7 @@ def pgd(
     array([6., 4.], dtype=float32)
     """
     engine.check_count(steps, "steps")
-    engine.check_seed(seed)
+    check_whole(seed, "seed")
     images, low, high, epsilon = _checked(model, images, epsilon, bounds, targeted)
     low, high = np.maximum(images - epsilon, low), np.minimum(images + epsilon, high)
     step = 2.5 * epsilon / steps

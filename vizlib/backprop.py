@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import engine
+from ._checks import as_array
 from .gradients import gradient
 from .types import Images, LayerLike, Score, Target
 
@@ -149,7 +150,7 @@ def pool(maps: np.ndarray, size: int = 2) -> tuple[np.ndarray, np.ndarray]:
     (4, 2)
     """
     engine.check_count(size, "size")
-    maps = engine.as_array(maps, "Maps")
+    maps = as_array(maps, "Maps")
     if maps.ndim != 4 or min(maps.shape[1:3]) < size:
         raise ValueError(
             f"Give maps (N, H, W, C) of at least {size} x {size} positions, not {maps.shape}."
@@ -193,7 +194,7 @@ def unpool(signal: np.ndarray, switches: np.ndarray, size: int = 2) -> np.ndarra
            [4, 0]])
     """
     engine.check_count(size, "size")
-    signal, switches = engine.as_array(signal, "Signals"), engine.as_array(switches, "Switches")
+    signal, switches = as_array(signal, "Signals"), as_array(switches, "Switches")
     if (
         signal.ndim != 4
         or signal.shape != switches.shape

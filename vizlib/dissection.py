@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import engine
-from ._checks import as_array
+from ._checks import as_array, check_whole
 from .class_maps import upsample
 from .patches import ReceptiveField, field_or_none
 from .types import Images, LayerLike
@@ -21,9 +21,11 @@ class Dissection(NamedTuple):
     iou : ndarray, (C, P)
         Pixels where the unit is strong and the label is p + 1, over pixels where either holds.
     precision : ndarray, (C, P)
-        Of the pixels where the unit is strong, the share with that label; NaN for a unit that is nowhere strong.
+        Of the pixels where the unit is strong, the share with that label; NaN for a unit that is
+        nowhere strong.
     chance : ndarray, (C,)
-        The largest IoU of any label in any shuffle: what a unit gets that does not look at the pictures.
+        The largest IoU of any label in any shuffle: what a unit gets that does not look at the
+        pictures.
     """
 
     iou: np.ndarray
@@ -44,10 +46,10 @@ def dissect(
 ) -> Dissection:
     """Compare where each unit of a layer is strong with where things are.
 
-    A unit is strong where its map, enlarged to the labels' size, is above the level that only `share`
-    of the map's positions in all images exceed. Chance comes from giving each image the labels of
-    another one, which keeps where in an image things tend to be, and how large they are: a unit beats
-    all of 19 shuffles by luck once in twenty times.
+    A unit is strong where its map, enlarged to the labels' size, is above the level that only
+    `share` of the map's positions in all images exceed. Chance comes from giving each image the
+    labels of another one, which keeps where in an image things tend to be, and how large they are:
+    a unit beats all of 19 shuffles by luck once in twenty times.
 
     Parameters
     ----------
@@ -67,7 +69,8 @@ def dissect(
     Returns
     -------
     Dissection
-        Positions that tie with the level are not strong, so a unit that is constant is nowhere strong.
+        Positions that tie with the level are not strong, so a unit that is constant is nowhere
+        strong.
 
     Raises
     ------
@@ -77,8 +80,8 @@ def dissect(
 
     References
     ----------
-    Bau, Zhou, Khosla, Oliva, Torralba 2017 (arXiv 1704.05796), section 2.2: there a unit is a detector
-    from an IoU of 0.04.
+    Bau, Zhou, Khosla, Oliva, Torralba 2017 (arXiv 1704.05796), section 2.2: there a unit is a
+    detector from an IoU of 0.04.
 
     Examples
     --------
@@ -86,7 +89,8 @@ def dissect(
 
     >>> import keras, numpy as np
     >>> from vizlib import dissection
-    >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.AveragePooling2D(1, name="copy")])
+    >>> model = keras.Sequential([keras.Input((4, 4, 1)),
+    ...                           keras.layers.AveragePooling2D(1, name="copy")])
     >>> labels = np.zeros((2, 4, 4), int)
     >>> labels[0, 1, 1:3] = 1
     >>> dissection.dissect(model, labels[..., None] / 2, "copy", labels, share=1 / 16).iou
@@ -101,17 +105,18 @@ def dissect(
         or labels.min() < 0
     ):
         raise ValueError(
-            "labels are whole numbers (N, h, w), 0 for nothing and 1, 2, ... for names, one map for each "
-            f"of the {len(images)} images; not {labels.dtype} of shape {labels.shape}."
+            "labels are whole numbers (N, h, w), 0 for nothing and 1, 2, ... for names, one map for "
+            f"each of the {len(images)} images; not {labels.dtype} of shape {labels.shape}."
         )
     if labels.max() > NAMES:
         raise ValueError(
-            f"labels go up to {NAMES}, not {labels.max()}: number the names 1, 2, ..., as np.unique does."
+            f"labels go up to {NAMES}, not {labels.max()}: number the names 1, 2, ..., as np.unique "
+            "does."
         )
     if not isinstance(share, float | np.floating) or not 0 < share < 1:
         raise ValueError(f"share lies between 0 and 1, not {share!r}.")
     engine.check_count(shuffles, "shuffles")
-    engine.check_seed(seed)
+    check_whole(seed, "seed")
     engine.check_count(batch_size, "batch_size")
     rng, labels = np.random.default_rng(seed), labels.astype("int32", copy=False)
     orders = [np.arange(len(labels)), *(rng.permutation(len(labels)) for _ in range(shuffles))]
@@ -121,8 +126,8 @@ def dissect(
             maps = engine.forward(model, images[i : i + batch_size], layer, batch_size=batch_size)
             if maps.ndim != 4:
                 raise ValueError(
-                    f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional "
-                    "layer."
+                    f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a "
+                    "convolutional layer."
                 )
             yield i, maps
 

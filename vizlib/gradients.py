@@ -5,6 +5,7 @@ from itertools import islice
 import numpy as np
 
 from . import engine
+from ._checks import as_numbers, check_whole
 from .types import Images, LayerLike, Score, Target
 
 
@@ -180,7 +181,7 @@ def smoothgrad(
     """
     engine.check_count(samples, "samples")
     engine.check_count(batch_size, "batch_size")
-    engine.check_seed(seed)
+    check_whole(seed, "seed")
     if not engine.is_number(noise) or not 0 <= noise < np.inf:
         raise ValueError(f"noise is a share of the image's range, 0 or more, not {noise!r}.")
     images = engine.check_images(model, images)
@@ -300,7 +301,7 @@ def residual(
     >>> bool(abs(vizlib.residual(model, images, maps, 1)[0]) < 1e-5)
     True
     """
-    images, maps = engine.check_images(model, images), engine.as_array(maps, "Maps")
+    images, maps = engine.check_images(model, images), as_numbers(maps, "maps")
     if maps.shape != images.shape:
         raise ValueError(f"maps have the shape of the images, {images.shape}, not {maps.shape}.")
     start = engine.canvas(0 if baseline is None else baseline, images.shape[1:], "baseline")

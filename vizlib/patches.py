@@ -1,4 +1,4 @@
-"""What is a unit looking for? The window of pixels it sees, and the patches of a data set that excite it most."""
+"""What is a unit looking for? The window of pixels it sees, the patches that excite it most."""
 
 import reprlib
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import engine
+from ._checks import as_array
 from .engine import windows
 from .types import Data, LayerLike
 
@@ -22,8 +23,8 @@ class ReceptiveField(NamedTuple):
     offset : (int, int)
         Top and left of the window of unit (0, 0); negative where it begins outside the image.
     whole : bool
-        Whether the units also depend on the whole image, by something that is computed of all of it:
-        the gate of squeeze-and-excitation, for instance.
+        Whether the units also depend on the whole image, by something that is computed of all of
+        it: the gate of squeeze-and-excitation, for instance.
     """
 
     size: tuple
@@ -32,7 +33,7 @@ class ReceptiveField(NamedTuple):
     whole: bool = False
 
     def box(self, y, x) -> np.ndarray:
-        """(top, left, bottom, right) of the window of unit (y, x), not clipped; arrays give (..., 4)."""
+        """(top, left, bottom, right) of unit (y, x)'s window, not clipped; arrays give (..., 4)."""
         start = [o + s * np.asarray(u) for o, s, u in zip(self.offset, self.stride, (y, x))]
         return np.stack([*start, *(a + size for a, size in zip(start, self.size))], -1)
 
@@ -57,7 +58,8 @@ def receptive_field(model, layer: LayerLike | None, input_size) -> ReceptiveFiel
     ------
     ValueError
         Units that see the whole image only; an operation on the way that is not known, or whose
-        windows differ from unit to unit; paths to the layer that do not fit together; no such layer.
+        windows differ from unit to unit; paths to the layer that do not fit together; no such
+        layer.
 
     References
     ----------
@@ -220,7 +222,7 @@ def _joined(sights, name):
 
 
 def _reshaped(op, sight, name):
-    """The sight of the same values with other axes: their positions may be put into one, and back."""
+    """The sight of the same values with other axes: positions are put into one, and back."""
     before, after = op.inputs[0].shape, op.outputs[0].shape
     channels = sight.flat or (before[3:].num_elements() if before.rank else None)
     if channels is None or after.rank is None:
@@ -304,7 +306,8 @@ def top_patches(
     Examples
     --------
     >>> import keras, numpy as np, vizlib
-    >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.AveragePooling2D(2, name="mean")])
+    >>> model = keras.Sequential([keras.Input((4, 4, 1)),
+    ...                           keras.layers.AveragePooling2D(2, name="mean")])
     >>> images = np.zeros((3, 4, 4, 1))
     >>> images[1, 2:, :2] = 1
     >>> found = vizlib.top_patches(model, images, "mean", channels=0, k=1)
@@ -325,8 +328,8 @@ def top_patches(
                 )
         if batch.shape[1:3] != size:
             raise ValueError(
-                f"The data holds images of {size} and of {batch.shape[1:3]}, and patches are cut from "
-                "images of one size: fit them with photos.fit."
+                f"The data holds images of {size} and of {batch.shape[1:3]}, and patches are cut "
+                "from images of one size: fit them with photos.fit."
             )
         columns = maps.shape[2] if maps.ndim == 4 else 1
         flat = maps.reshape(len(maps), -1, maps.shape[-1])  # image, position, channel
@@ -344,19 +347,19 @@ def top_patches(
         seen += len(maps)
     if best.value.shape[1] < k:
         raise ValueError(
-            f"{k} patches with at most {per_image} an image take {-(-k // per_image)} images, and the "
-            f"data holds {seen}: lower k."
+            f"{k} patches with at most {per_image} an image take {-(-k // per_image)} images, and "
+            f"the data holds {seen}: lower k."
         )
     return best._replace(seen=seen)
 
 
 def merge(parts: list[Patches]) -> Patches:
-    """One result of several that were made of parts of a data set, in order: exactly that of one pass.
+    """One result of several that were made of parts of a data set: exactly that of one pass.
 
     Parameters
     ----------
     parts : sequence of Patches
-        Of the same channels, with the same k and per_image; the images of a part are numbered after
+        In order, of the same channels, k and per_image; the images of a part are numbered after
         those of the parts before.
 
     Returns
@@ -371,9 +374,11 @@ def merge(parts: list[Patches]) -> Patches:
     Examples
     --------
     >>> import keras, numpy as np, vizlib
-    >>> model = keras.Sequential([keras.Input((2, 2, 1)), keras.layers.AveragePooling2D(2, name="mean")])
+    >>> model = keras.Sequential([keras.Input((2, 2, 1)),
+    ...                           keras.layers.AveragePooling2D(2, name="mean")])
     >>> images = np.arange(16).reshape(4, 2, 2, 1)
-    >>> parts = [vizlib.top_patches(model, images[i : i + 2], "mean", channels=0, k=2) for i in (0, 2)]
+    >>> parts = [vizlib.top_patches(model, part, "mean", channels=0, k=2)
+    ...          for part in (images[:2], images[2:])]
     >>> vizlib.patches.merge(parts).image
     array([[3, 2]])
     """
@@ -412,7 +417,8 @@ def crop(pictures, found: Patches, *, fill=127) -> np.ndarray:
     Examples
     --------
     >>> import keras, numpy as np, vizlib
-    >>> model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.AveragePooling2D(2, name="mean")])
+    >>> model = keras.Sequential([keras.Input((4, 4, 1)),
+    ...                           keras.layers.AveragePooling2D(2, name="mean")])
     >>> pictures = np.arange(16).reshape(1, 4, 4, 1)
     >>> found = vizlib.top_patches(model, pictures, "mean", channels=0, k=1)
     >>> vizlib.patches.crop(pictures, found)[0, 0, ..., 0]
@@ -420,12 +426,12 @@ def crop(pictures, found: Patches, *, fill=127) -> np.ndarray:
            [14, 15]])
     """
     _check_patches(found, "found is what top_patches returns")
-    pictures = engine.as_array(pictures, "Pictures")
+    pictures = as_array(pictures, "Pictures")
     if pictures.ndim != 4:
         raise ValueError(f"Pictures have the shape (N, H, W, C), not {pictures.shape}.")
     if found.image.max() >= len(pictures):
         raise ValueError(
-            f"A patch is of picture {found.image.max()}, and there are {len(pictures)}: give all the "
+            f"A patch is of picture {found.image.max()}, and there are {len(pictures)}: give all "
             "pictures that were mined, in order."
         )
     limits = (np.iinfo if pictures.dtype.kind in "iu" else np.finfo)(pictures.dtype)
@@ -451,7 +457,7 @@ def _channels(channels):
         found = np.asarray(None)
     if found.ndim != 1 or not found.size or found.dtype.kind not in "iu" or found.min() < 0:
         raise ValueError(
-            f"channels are one number or a list of numbers, from 0 on, not {reprlib.repr(channels)}."
+            f"channels are a number or a list of numbers, from 0 on, not {reprlib.repr(channels)}."
         )
     return found
 
@@ -479,7 +485,7 @@ def _field(model, layer, maps, size):
 
 
 def _best(parts, k):
-    """The k best of several results: the largest, then of the smallest image number, then by position."""
+    """The k best of several results: by value, then by the number of the image, by position."""
     value, image, position, box = (np.concatenate([part[i] for part in parts], 1) for i in range(4))
     order = np.lexsort((position[..., 1], position[..., 0], image, -value))[:, :k]
     found = (

@@ -13,13 +13,11 @@ from ..types import Images
 from . import head
 from .head import check_score, check_target, slopes
 from .inputs import (
-    as_array,
     bar,
     canvas,
     check_count,
     check_images,
     check_model,
-    check_seed,
     cover,
     input_shape,
     is_number,
@@ -32,7 +30,6 @@ from .trace import Of, cached, compiled, lock
 __all__ = [
     "RULES",
     "Implied",
-    "as_array",
     "backward",
     "bar",
     "cached",
@@ -41,7 +38,6 @@ __all__ = [
     "check_images",
     "check_model",
     "check_score",
-    "check_seed",
     "check_target",
     "compiled",
     "cover",

@@ -1,6 +1,7 @@
 """What methods are given, checked: images, batches of data, counts, fill values."""
 
 import os
+import reprlib
 from contextlib import suppress
 
 import keras
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import keras_internals
+from .._checks import as_array, check_whole
 
 
 def check_model(model):
@@ -84,25 +86,13 @@ def _kind(value):
     return f"{type(value).__name__}"
 
 
-def as_array(value, what):
-    """A NumPy array of numbers, or one sentence."""
-    try:
-        array = np.asarray(value)
-    except Exception as error:  # ragged lists, tensors of another device or with a gradient
-        raise ValueError(
-            f"{what} cannot be made an array: {str(error).splitlines()[0][:200]}"
-        ) from None
-    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
-        kind = type(value).__name__ if array.dtype == object else array.dtype
-        raise ValueError(f"{what} hold real numbers in an array, not {kind}.")
-    return array
-
-
 def check_images(model, images):
     """The images as float32 (N, H, W, C), or one sentence that says what is wrong with them."""
     check_takes_images(model)
-    images = as_array(images, "Images")
-    want = input_shape(model)
+    images, want = as_array(images, "Images"), input_shape(model)
+    if not np.issubdtype(images.dtype, np.number) or np.iscomplexobj(images):
+        kind = _kind(images.flat[0]) if images.size and images.dtype == object else images.dtype
+        raise ValueError(f"Images are real numbers of shape (N, H, W, C), not {kind}.")
     if images.ndim != 4 or 0 in images.shape:
         raise ValueError(_missing_axis(images, want))
     if images.dtype == np.uint8 and not _takes_uint8(model):
@@ -167,34 +157,23 @@ def is_number(value):
 
 
 def check_count(value, name):
-    if not is_number(value) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(f"{name} is a whole number of at least 1, not {value!r}.")
-
-
-def check_seed(seed):
-    if not is_number(seed) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed is a whole number, 0 or more, not {seed!r}.")
+    check_whole(value, name, 1)
 
 
 def canvas(value, shape, name):
     """A number, a colour (C,) or an image, as an image of `shape` (H, W, C)."""
-    array = np.asarray(None) if isinstance(value, str) else _array_or_none(value)
+    array = as_array(value, name)
     if array.shape not in ((), shape[-1:], shape) or array.dtype.kind not in "iuf":
+        given = reprlib.repr(value) if array.shape == () else array.shape
         raise ValueError(
             f"{name} is a number, a colour {shape[-1:]} or an image {shape}, in model-input space, "
-            f"not {repr(value) if isinstance(value, str) or value is None else array.shape}."
+            f"not {given}."
         )
     with np.errstate(over="ignore"):
         array = array.astype("float32")
     if not np.isfinite(array).all():
         raise ValueError(f"{name} holds NaN or infinite values.")
     return np.broadcast_to(array, shape)
-
-
-def _array_or_none(value):
-    with suppress(Exception):
-        return np.asarray(value)
-    return np.asarray(None)
 
 
 def cover(image, fill, blur):

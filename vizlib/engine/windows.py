@@ -1,7 +1,7 @@
 """What an output value of a TensorFlow operation depends on: one table for all who ask.
 
-The ReLU rules ask which operations are linear, receptive fields which pixels a unit sees, incremental
-occlusion which part of a map a covered window changes.
+The ReLU rules ask which operations are linear, receptive fields which pixels a unit sees,
+incremental occlusion which part of a map a covered window changes.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-# What a ReLU rule makes of it; what of its inputs an output value depends on (`sees`); the operations.
+# What a ReLU rule makes of it; what of its inputs an output value depends on (`sees`); the
+# operations.
 _TABLE = (
     ("linear", "place", "Add AddN AddV2 BiasAdd Cast FusedBatchNormV3 Identity"),
     ("linear", "window", "AvgPool MaxPool MaxPoolV2"),
@@ -23,13 +24,14 @@ _TABLE = (
     ("weighted", "enlarge", "Conv2DBackpropInput"),
     ("scaled", "place", "Mul RealDiv Sub"),
     ("gate", "place", "LeakyRelu Relu Relu6"),
-    ("", "place", "Abs Acos Acosh Asin Asinh Atan Atan2 Atanh BroadcastTo Ceil CheckNumerics "
-     "ClipByValue Cos Cosh Digamma Div DivNoNan Elu EnsureShape Equal Erf Erfc Erfinv Exp Expm1 Floor "
-     "FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 Greater GreaterEqual IdentityN Inv IsFinite "
-     "IsInf IsNan Less LessEqual Lgamma Log Log1p LogicalAnd LogicalNot LogicalOr Maximum Minimum Mod "
-     "MulNoNan Ndtri Neg NotEqual Pow PreventGradient Reciprocal Rint Round Rsqrt Select SelectV2 Selu "
-     "Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Square SquaredDifference StopGradient Tan Tanh "
-     "TruncateDiv TruncateMod Xdivy Xlog1py Xlogy"),
+    ("", "place",
+     "Abs Acos Acosh Asin Asinh Atan Atan2 Atanh BroadcastTo Ceil CheckNumerics ClipByValue Cos "
+     "Cosh Digamma Div DivNoNan Elu EnsureShape Equal Erf Erfc Erfinv Exp Expm1 Floor FloorDiv "
+     "FloorMod FusedBatchNorm FusedBatchNormV2 Greater GreaterEqual IdentityN Inv IsFinite IsInf "
+     "IsNan Less LessEqual Lgamma Log Log1p LogicalAnd LogicalNot LogicalOr Maximum Minimum Mod "
+     "MulNoNan Ndtri Neg NotEqual Pow PreventGradient Reciprocal Rint Round Rsqrt Select "
+     "SelectV2 Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Square SquaredDifference "
+     "StopGradient Tan Tanh TruncateDiv TruncateMod Xdivy Xlog1py Xlogy"),
     ("", "window", "Dilation2D ExtractImagePatches SpaceToDepth"),
     ("", "mix", "All Any ArgMax ArgMin Cumprod Cumsum EuclideanNorm L2Loss LRN LogSoftmax Min Prod "
      "Softmax TopKV2"),
@@ -63,10 +65,11 @@ def sees(op):
     Returns
     -------
     str or None
-        "place": the same position of all inputs. "window", "crop": a `Window` of the first, see `of_operation`. "mix": all
-        values along some axes, "move": others along some axes, see `axes`. "reshape": the same values in another order of
-        axes. "enlarge": a window that differs from position to position. "shape": no value at all. "call": what the
-        function `inside` says. None: the operation is not known.
+        "place": the same position of all inputs. "window", "crop": a `Window` of the first, see
+        `of_operation`. "mix": all values along some axes, "move": others along some axes, see
+        `axes`. "reshape": the same values in another order of axes. "enlarge": a window that
+        differs from position to position. "shape": no value at all. "call": what the function
+        `inside` says. None: the operation is not known.
     """
     return _SEES.get(op.type)
 
@@ -81,7 +84,8 @@ class Window(NamedTuple):
     stride : (int, int)
         From one value's window to the next one's.
     before : (int, int)
-        Padding above and to the left, so the first window begins at minus this; negative where a map is cropped.
+        Padding above and to the left, so the first window begins at minus this; negative where a
+        map is cropped.
     after : (int or None, int or None)
         Padding below and to the right; None where it is not known.
 
@@ -100,7 +104,7 @@ class Window(NamedTuple):
     after: tuple = (0, 0)
 
     def size_after(self, size):
-        """How many windows fit, (vertical, horizontal), in a map of this size; None where not known."""
+        """How many windows fit into a map of this size, (vertical, horizontal); None: not known."""
         return tuple(
             None if n is None or after is None else (n + before + after - k) // s + 1
             for n, k, s, before, after in zip(size, *self)
@@ -265,5 +269,5 @@ def axes(op, taken=0):
 
 
 def inside(op):
-    """The graph of the function that an operation calls; Keras's grouped convolutions are such calls."""
+    """The graph of the function that an operation calls, as Keras does for grouped convolutions."""
     return op.graph._get_function(op.get_attr("f").name).graph
