@@ -1,7 +1,8 @@
-"""Where in the image the evidence for a class lies: feature maps, weighted by what the class makes of them.
+"""Where in the image the evidence for a class lies: feature maps, weighted for the class.
 
 The methods differ in `weigh` only: from the gradients of the score by the maps, and the maps, both
-(n, h, w, C), to class maps (n, h, w). A method of your own is such a function, given to `_class_map`.
+(n, h, w, C), to class maps (n, h, w). A method of your own is such a function, given to
+`_class_map`.
 """
 
 import numpy as np
@@ -20,7 +21,8 @@ def _class_map(weigh, model, images, target, layer, relu, **options):
     def map_of(gradients, maps):
         if maps.ndim != 4:
             raise ValueError(
-                f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional layer."
+                f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a convolutional "
+                "layer."
             )
         weighted = weigh(gradients, maps)
         return np.maximum(weighted, 0) if relu else weighted
@@ -45,8 +47,8 @@ def cam(model, images: Images, target: Target = None, *, batch_size: int = 32) -
     Returns
     -------
     ndarray, (N, h, w)
-        Signed; its mean is the class's logit less the bias. Of a single output unit, class 0 has the
-        opposite map.
+        Signed; its mean is the class's logit less the bias. Of a single output unit, class 0 has
+        the opposite map.
 
     Raises
     ------
@@ -62,14 +64,16 @@ def cam(model, images: Images, target: Target = None, *, batch_size: int = 32) -
     >>> import keras, numpy as np, vizlib
     >>> model = keras.Sequential([
     ...     keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1, kernel_initializer="ones"),
-    ...     keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, kernel_initializer="ones")])
+    ...     keras.layers.GlobalAveragePooling2D(),
+    ...     keras.layers.Dense(2, kernel_initializer="ones")])
     >>> vizlib.cam(model, [[[[0], [1]], [[2], [3]]]], target=0)
     array([[[0., 1.],
             [2., 3.]]], dtype=float32)
     """
     if callable(target):
         raise ValueError(
-            "target is None, a class number, or one for each image: a function has no weights of its own."
+            "target is None, a class number, or one for each image: a function has no weights of "
+            "its own."
         )
 
     def weigh(gradients, maps):
@@ -97,11 +101,11 @@ def grad_cam(
     model : keras.Model
     images : array, (N, H, W, C), in model-input space
     target : None, int, (N,) ints or callable
-        The class (None: each image's arg-max), or a function from logits (N, K), or from the output of
-        any shape where there are none, to scores (N,).
+        The class (None: each image's arg-max), or a function from logits (N, K), or from the output
+        of any shape where there are none, to scores (N,).
     layer : str or keras.Layer, optional
-        One that gives feature maps. Default: the last feature map, after its activation and before any
-        pooling or flattening.
+        One that gives feature maps. Default: the last feature map, after its activation and before
+        any pooling or flattening.
     relu : bool
         Keep only what speaks for the class, as in the paper.
     score : {"logit", "probability", "output"}
@@ -116,8 +120,8 @@ def grad_cam(
     Raises
     ------
     ValueError
-        Bad images or target; a layer that gives no feature maps, or that the score does not depend on;
-        a model without such a score, or in which several maps are the last.
+        Bad images or target; a layer that gives no feature maps, or that the score does not depend
+        on; a model without such a score, or in which several maps are the last.
 
     References
     ----------
@@ -128,7 +132,8 @@ def grad_cam(
     >>> import keras, numpy as np, vizlib
     >>> model = keras.Sequential([
     ...     keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1, kernel_initializer="ones"),
-    ...     keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, kernel_initializer="ones")])
+    ...     keras.layers.GlobalAveragePooling2D(),
+    ...     keras.layers.Dense(2, kernel_initializer="ones")])
     >>> vizlib.grad_cam(model, [[[[0], [-4]], [[4], [8]]]], target=0)
     array([[[0., 0.],
             [1., 2.]]], dtype=float32)
@@ -152,8 +157,9 @@ def hires_cam(
 ) -> Maps:
     """The feature maps of a layer, weighted by their gradients position by position.
 
-    Where nothing but one linear layer follows, the map without its ReLU sums to the logit less the bias: no position is
-    shown that the class did not use. Grad-CAM averages the gradients first, and loses that.
+    Where nothing but one linear layer follows, the map without its ReLU sums to the logit less the
+    bias: no position is shown that the class did not use. Grad-CAM averages the gradients first,
+    and loses that.
 
     Parameters
     ----------
@@ -201,10 +207,10 @@ def grad_cam_plus_plus(
     score: Score = "logit",
     batch_size: int = 32,
 ) -> Maps:
-    """The feature maps of a layer, weighted by their positive gradients, larger ones less than in proportion.
+    """The feature maps of a layer, weighted by their positive gradients, the larger the less.
 
-    The paper differentiates exp(score) three times, where the score is piecewise linear; that leaves g / (2 + g A) of each
-    positive gradient g, with A the sum of the map that it belongs to.
+    The paper differentiates exp(score) three times, where the score is piecewise linear; that
+    leaves g / (2 + g A) of each positive gradient g, with A the sum of the map that it belongs to.
 
     Parameters
     ----------
@@ -219,12 +225,13 @@ def grad_cam_plus_plus(
     Raises
     ------
     ValueError
-        As `grad_cam`; or maps for which the formula is not defined, as they have large negative sums.
+        As `grad_cam`; or maps for which the formula is not defined, as they have large negative
+        sums.
 
     References
     ----------
-    Chattopadhay, Sarkar, Howlader, Balasubramanian 2018 (arXiv 1710.11063), equation 19. The authors' program divides the
-    weights of each map by their sum besides, which the paper does not.
+    Chattopadhay, Sarkar, Howlader, Balasubramanian 2018 (arXiv 1710.11063), equation 19. The
+    authors' program divides the weights of each map by their sum besides, which the paper does not.
 
     Examples
     --------
@@ -243,7 +250,8 @@ def grad_cam_plus_plus(
         below = 2 + positive * maps.sum((1, 2), keepdims=True)
         if below.min() <= 0:
             raise ValueError(
-                "Grad-CAM++ is defined for maps that are not negative: choose a layer after its ReLU."
+                "Grad-CAM++ is defined for maps that are not negative: choose a layer after its "
+                "ReLU."
             )
         return np.einsum("nhwc,nc->nhw", maps, (positive / below).sum((1, 2)))
 
@@ -284,8 +292,10 @@ def guided_grad_cam(
     --------
     >>> import keras, numpy as np, vizlib
     >>> model = keras.Sequential([
-    ...     keras.Input((2, 2, 1)), keras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="ones"),
-    ...     keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2, kernel_initializer="ones")])
+    ...     keras.Input((2, 2, 1)),
+    ...     keras.layers.Conv2D(1, 1, activation="relu", kernel_initializer="ones"),
+    ...     keras.layers.GlobalAveragePooling2D(),
+    ...     keras.layers.Dense(2, kernel_initializer="ones")])
     >>> vizlib.guided_grad_cam(model, [[[[0], [-4]], [[4], [8]]]], target=0)[0, ..., 0]
     array([[0.  , 0.  ],
            [0.25, 0.5 ]], dtype=float32)
@@ -306,9 +316,10 @@ def upsample(maps: Maps, size, *, field: ReceptiveField | None = None) -> Maps:
     size : int or (height, width)
         Of the images.
     field : ReceptiveField, optional
-        Of the layer whose maps these are, for images of this size. Each value stands in the middle of what its unit sees, and
-        the outer ones go on to the border. Without it, each value stands in the middle of its cell of an even grid over the
-        image (half-pixel geometry), which is the same for padding "same" and pooling in twos.
+        Of the layer whose maps these are, for images of this size. Each value stands in the middle
+        of what its unit sees, and the outer ones go on to the border. Without it, each value stands
+        in the middle of its cell of an even grid over the image (half-pixel geometry), which is the
+        same for padding "same" and pooling in twos.
 
     Returns
     -------
@@ -350,7 +361,8 @@ def _between(maps, axis, at):
     share = (at - below).astype("float32").reshape(-1, *[1] * (maps.ndim - axis - 1))
     start = np.take(maps, below, axis)
     found = np.take(maps, np.minimum(below + 1, last), axis)
-    # start + share * (end - start), in place: exact where both are equal, so that thresholds meet ties.
+    # start + share * (end - start), in place: exact where both are equal, so that thresholds meet
+    # ties.
     found -= start
     found *= share
     found += start

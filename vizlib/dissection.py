@@ -105,13 +105,13 @@ def dissect(
         or labels.min() < 0
     ):
         raise ValueError(
-            "labels are whole numbers (N, h, w), 0 for nothing and 1, 2, ... for names, one map for "
-            f"each of the {len(images)} images; not {labels.dtype} of shape {labels.shape}."
+            "labels are whole numbers (N, h, w), 0 for nothing and 1, 2, ... for names, one map "
+            f"for each of the {len(images)} images; not {labels.dtype} of shape {labels.shape}."
         )
     if labels.max() > NAMES:
         raise ValueError(
-            f"labels go up to {NAMES}, not {labels.max()}: number the names 1, 2, ..., as np.unique "
-            "does."
+            f"labels go up to {NAMES}, not {labels.max()}: number the names 1, 2, ..., as "
+            "np.unique does."
         )
     if not isinstance(share, float | np.floating) or not 0 < share < 1:
         raise ValueError(f"share lies between 0 and 1, not {share!r}.")

@@ -16,8 +16,8 @@ def segment(
     saliency_map : array, (H, W)
         At least 0.
     low, high : float
-        Quantiles of the map: above `high` a pixel starts as object, below `low` as background; GrabCut
-        decides on all.
+        Quantiles of the map: above `high` a pixel starts as object, below `low` as background;
+        GrabCut decides on all.
     rounds : int
         Of GrabCut, up to 1000.
 
@@ -33,8 +33,8 @@ def segment(
 
     References
     ----------
-    Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 3.2. Rother, Kolmogorov, Blake 2004,
-    "GrabCut", ACM TOG 23(3).
+    Simonyan, Vedaldi, Zisserman 2014 (arXiv 1312.6034), section 3.2. Rother, Kolmogorov, Blake
+    2004, "GrabCut", ACM TOG 23(3).
 
     Examples
     --------
@@ -73,8 +73,8 @@ def segment(
     ).astype("uint8")
     if not (level > top).any():
         raise ValueError(
-            "No pixel of the map lies above its quantile `high`: it is constant, or nearly, and there is "
-            "no object to start from."
+            "No pixel of the map lies above its quantile `high`: it is constant, or nearly, and "
+            "there is no object to start from."
         )
     cv2.setRNGSeed(0)  # GrabCut starts its colour models at random
     cv2.grabCut(
