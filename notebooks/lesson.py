@@ -1,5 +1,6 @@
-"""What the lessons share and no user of vizlib needs: the opening, sample sizes, the checks of exercises."""
+"""What the lessons share and no user of vizlib needs: the opening, sample sizes, exercises."""
 
+import copy
 import os
 from pathlib import Path
 
@@ -12,14 +13,13 @@ from vizlib import activations, barnyard, data
 HERE = Path(__file__).parent
 
 
-# ---- opening, sizes, numbers that a test compares -------------------------------------------------------------------
+# ---- opening, sizes, numbers that a test compares ------------------------------------------------
 
 
 def opening(number):
     """One line that says whether all is there, and the lesson's opening picture."""
     import keras
     import tensorflow as tf
-    from PIL import Image
 
     try:
         data.root()
@@ -27,19 +27,37 @@ def opening(number):
         print(f"\033[31m{error}\033[0m")
         return
     print(
-        f"\033[32mReady: vizlib {vizlib.__version__}, TensorFlow {tf.__version__}, Keras {keras.__version__}, data found.\033[0m"
+        f"\033[32mReady: vizlib {vizlib.__version__}, TensorFlow {tf.__version__}, "
+        f"Keras {keras.__version__}, data found.\033[0m"
     )
-    path = HERE / f"openings/{number}.jpg"
-    if path.is_file():
-        with Image.open(path) as picture:
-            size = {"width": picture.width // 2, "height": picture.height // 2}
-        alt = path.with_suffix(".txt").read_text().strip()
-        bundle = {"image/jpeg": path.read_bytes(), "text/plain": alt}
-        display(bundle, metadata={"image/jpeg": {"alt": alt, **size}}, raw=True)
+    if (HERE / f"openings/{number}.jpg").is_file():  # a new lesson has none yet
+        _show_picture(f"openings/{number}")
+
+
+def _show_picture(name):
+    """Put a stored picture on the page with its text, or a sentence that says how to repair it."""
+    from PIL import Image
+
+    picture, text = (HERE / f"{name}{suffix}" for suffix in (".jpg", ".txt"))
+    try:
+        with Image.open(picture) as image:
+            image.load()  # half a file is noticed here
+            size = {"width": image.width // 2, "height": image.height // 2}
+        alt = text.read_text(encoding="utf-8").strip()
+        if not alt:
+            raise ValueError("no text")
+        bundle = {"image/jpeg": picture.read_bytes(), "text/plain": alt}
+    except (OSError, SyntaxError, ValueError):  # what Pillow says of damaged files
+        print(
+            f"The opening picture, notebooks/{name}.jpg, or its text is missing or damaged: repair "
+            f"them with `git checkout -- notebooks/{name}.jpg notebooks/{name}.txt`."
+        )
+        return
+    display(bundle, metadata={"image/jpeg": {"alt": alt, **size}}, raw=True)
 
 
 def sample(n):
-    """How many pictures of a class to use: n, or one where the network is large and untrained (a trial run)."""
+    """How many pictures of a class to use: n, or one in a trial run of a large network."""
     return 1 if os.environ.get("VIZLIB_WEIGHTS") == "random" else n
 
 
@@ -49,29 +67,45 @@ def work(n):
 
 
 def record(number, **arrays):
-    """Keep a lesson's results where VIZLIB_RECORD says, if it says so: a test compares them with golden ones."""
+    """Keep a lesson's results where VIZLIB_RECORD says: a test compares them with golden ones."""
     if folder := os.environ.get("VIZLIB_RECORD"):
         np.savez_compressed(Path(folder) / f"{number}.npz", **arrays)
 
 
-# ---- exercises -----------------------------------------------------------------------------------------------------
+# ---- exercises -----------------------------------------------------------------------------------
 
 GRADERS = {}
 
 
 def check(number, answer, **given):
-    """Print one sentence about the answer to an exercise: not answered yet, right, or what is wrong. Never raises."""
+    """Print one sentence about an answer: not answered yet, right, or what is wrong.
+
+    Never raises, whatever the learner's function does; only Ctrl+C stops it.
+    """
     try:
         wrong = (
             "not answered yet"
             if answer is None or answer is ...
             else GRADERS[number](answer, **given)
         )
+    except KeyboardInterrupt:
+        raise
     except NotAnswered:
         wrong = "not answered yet"
-    except Exception as error:
-        wrong = f"not yet: your answer led to {type(error).__name__}: {error}"
+    except BaseException as error:  # SystemExit, too
+        wrong = f"not yet: your answer led to {_first_line(error)}"
     print(f"Exercise {number}: {(wrong or 'right').rstrip('.')}.")
+
+
+def _first_line(error):
+    """What kind of error it is, and of what it says the first line, 200 characters at most."""
+    try:
+        lines = str(error).strip().splitlines()
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # an error that cannot be printed
+        lines = []
+    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
 
 
 class NotAnswered(Exception):
@@ -79,7 +113,10 @@ class NotAnswered(Exception):
 
 
 def grader(number):
-    """Register a function (answer, **given) that returns what is wrong, or None. It computes the truth from `given`."""
+    """Register a function (answer, **given): None, or what is wrong.
+
+    It computes the truth from `given`.
+    """
 
     def register(function):
         GRADERS[number] = function
@@ -89,10 +126,10 @@ def grader(number):
 
 
 def ask(function, *arguments):
-    """What the learner's function returns."""
+    """What the learner's function returns; it may change what it is given, these are copies."""
     if not callable(function):
         raise TypeError("a function is asked for")
-    result = function(*arguments)
+    result = function(*copy.deepcopy(arguments))
     if result is None or result is ...:
         raise NotAnswered
     return result
@@ -105,11 +142,17 @@ def _(answer, *, net, picture):
     if answer == right:
         return None
     if len(answer) != 3:
-        return f"not yet: a feature map has three sizes (height, width, channels), yours has {len(answer)}"
+        return (
+            "not yet: a feature map has three sizes (height, width, channels), yours has "
+            f"{len(answer)}"
+        )
     if sorted(answer) == sorted(right):
         return "not yet: the sizes are right, the order is not; channels come last"
     if answer[2] != right[2]:
-        return "not yet: the number of channels is the layer's number of filters; look it up with net.model.get_layer(...)"
+        return (
+            "not yet: the number of channels is the layer's number of filters; look it up with "
+            "net.model.get_layer(...)"
+        )
     return f"not yet: count the poolings before {net.stages[3]}; each halves height and width"
 
 
@@ -123,15 +166,27 @@ def _(answer):
     maps[1, 2, 3, 5] = 0.5  # active in one place of one picture
     result = np.asarray(ask(answer, maps))
     if result.dtype == bool:
-        return "not yet: return the numbers of the dead units, not true and false; np.flatnonzero makes one of the other"
+        return (
+            "not yet: return the numbers of the dead units, not true and false; np.flatnonzero "
+            "makes one of the other"
+        )
     found = set(result.ravel().tolist())
     if found == {2}:
         return None
     if found == {2, 4, 5} or found == {2, 4}:
-        return "not yet: a unit that is silent in some pictures is not dead; it must be silent in all of them"
+        return (
+            "not yet: a unit that is silent in some pictures is not dead; it must be silent in "
+            "all of them"
+        )
     if found == {2, 5}:
-        return "not yet: a unit that is active in one place of one picture is alive; compare the largest value with zero"
-    return f"not yet: in a test with one dead unit, number 2, your function finds {sorted(found) or 'none'}"
+        return (
+            "not yet: a unit that is active in one place of one picture is alive; compare the "
+            "largest value with zero"
+        )
+    return (
+        "not yet: in a test with one dead unit, number 2, your function finds "
+        f"{sorted(found) or 'none'}"
+    )
 
 
 @grader("1.3")
@@ -145,11 +200,14 @@ def _(answer, *, strongest, labels, of):
     if answer == right:
         return None
     if answer == int(mean[of].argmax()):
-        return f"not yet: unit {answer} answers most to this class, but look how much it answers to the others"
+        return (
+            f"not yet: unit {answer} answers most to this class, but look how much it answers to "
+            "the others"
+        )
     return f"not yet: unit {answer} leads by {lead[answer]:.2f}, another one by {lead[right]:.2f}"
 
 
-# ---- lesson 2 ------------------------------------------------------------------------------------------------------
+# ---- lesson 2 ------------------------------------------------------------------------------------
 
 
 @grader("2.1")
@@ -169,16 +227,40 @@ def _(answer, *, net, pictures):
 
 @grader("2.2")
 def _(answer, *, labels):
-    rng = np.random.default_rng(0)
-    groups = np.repeat(range(4), 15)
-    points = rng.normal(0, 1, (60, 6)) + 8 * np.eye(6)[groups]
-    points[17] = points[groups == 3].mean(0)  # one of group 1 lies among those of group 3
-    result = ask(answer, points, groups)
-    if np.ndim(result) or int(result) != result:
-        return "not yet: give one whole number, the picture's"
-    if int(result) == 17:
-        return None
-    return f"not yet: in a test where number 17 lies in the middle of another class, your function finds number {int(result)}"
+    for points, groups in _crowds():
+        gaps = np.linalg.norm(points[:, None] - points[None], axis=-1) + 1e9 * np.eye(len(points))
+        near = gaps.argsort(1)[:, :10]
+        own = (groups[near] == groups[:, None]).sum(1)
+        result = ask(answer, points, groups)
+        if np.ndim(result) or int(result) != result:
+            return "not yet: give one whole number, the picture's"
+        right, result = int(own.argmin()), int(result)
+        if not 0 <= result < len(points):
+            return (
+                f"not yet: there are {len(points)} pictures, and your function finds number "
+                f"{result}"
+            )
+        if own[result] > own[right]:
+            return (
+                f"not yet: in a test, number {right} has {own[right]} of its own class among its "
+                f"ten nearest, and your function finds number {result}, which has {own[result]}"
+            )
+    return None
+
+
+def _crowds():
+    """(points, groups): one point lies in the middle of another group; then groups that overlap.
+
+    The overlapping ones are such that neither the distance from the own centre, nor another number
+    of neighbours, nor counting the point itself finds the same point.
+    """
+    for seed, spread in ((0, 8), (16, 2), (53, 3)):
+        rng = np.random.default_rng(seed)
+        groups = np.repeat(range(4), 15)
+        points = rng.normal(0, 1, (60, 6)) + spread * np.eye(6)[groups]
+        if spread == 8:
+            points[17] = points[groups == 3].mean(0)
+        yield points, groups
 
 
 @grader("2.3")
@@ -201,7 +283,7 @@ def _(answer, *, vectors, labels):
     return f"not yet: these centres are {gap:.1f} apart, the nearest two {gaps.min():.1f}"
 
 
-# ---- lesson 3 ------------------------------------------------------------------------------------------------------
+# ---- lesson 3 ------------------------------------------------------------------------------------
 
 
 @grader("3.1")
@@ -216,11 +298,20 @@ def _(answer, *, net):
     if answer == right:
         return None
     if answer in inputs.values():
-        return "not yet: that is the window of a layer before; count all three convolutions of the block"
+        return (
+            "not yet: that is the window of a layer before; count all three convolutions of the "
+            "block"
+        )
     if answer == 1 + 7 * 2 + 2:
-        return "not yet: behind a pooling neighbouring units are further apart, so each convolution widens the window by more"
+        return (
+            "not yet: behind a pooling neighbouring units are further apart, so each convolution "
+            "widens the window by more"
+        )
     if answer > right:
-        return "not yet: too wide; does a pooling double the window? It adds one unit's step, and doubles the step"
+        return (
+            "not yet: too wide; does a pooling double the window? It adds one unit's step, and "
+            "doubles the step"
+        )
     return "not yet: too narrow; go layer by layer, r + (k - 1) j, and double j after each pooling"
 
 
@@ -240,14 +331,26 @@ def _(answer):
                 if inside
                 else "; the window sticks out of the picture, the missing part must be grey"
             )
-            return f"not yet: for the box {box} the patch has the shape {wanted.shape}, yours has {result.shape}{hint}"
+            return (
+                f"not yet: for the box {box} the patch has the shape {wanted.shape}, yours has "
+                f"{result.shape}{hint}"
+            )
         if not np.array_equal(result, wanted):
             if inside:
-                return f"not yet: the box {box} lies inside the picture, and your patch is another place of it"
+                return (
+                    f"not yet: the box {box} lies inside the picture, and your patch is another "
+                    "place of it"
+                )
             outside = wanted == 127
             if np.array_equal(result[~outside], wanted[~outside]):
-                return f"not yet: for the box {box} what lies outside the picture is 127, not {result[outside].ravel()[0]}"
-            return f"not yet: for the box {box} the picture's part is not where it belongs in the patch"
+                return (
+                    f"not yet: for the box {box} what lies outside the picture is 127, not "
+                    f"{result[outside].ravel()[0]}"
+                )
+            return (
+                f"not yet: for the box {box} the picture's part is not where it belongs in the "
+                "patch"
+            )
     return None
 
 
@@ -264,17 +367,32 @@ def _(answer, *, dissected):
     if answer == right:
         return None
     if answer == int(is_named.sum()):
-        return "not yet: these are all units with a name; how many reach half of the precision that was possible"
+        return (
+            "not yet: these are all units with a name; how many reach half of the precision that "
+            "was possible"
+        )
     if answer == int((is_named & (precision[unit, best] > 0.5)).sum()):
-        return "not yet: that asks every name for a precision of 0.5, and a small thing cannot have it; divide by a / s"
+        return (
+            "not yet: that asks every name for a precision of 0.5, and a small thing cannot have "
+            "it; divide by a / s"
+        )
     if answer == int((is_named & (recall[unit, best] > 0.5)).sum()):
-        return "not yet: that is right for small things; where a is larger than s, a precision of 1 was possible"
+        return (
+            "not yet: that is right for small things; where a is larger than s, a precision of 1 "
+            "was possible"
+        )
     if answer == int((is_named & (reached.max(1) > 0.5)).sum()):
-        return "not yet: take the unit's own name, the one of its best IoU, not the name that suits you best"
-    return f"not yet: of {is_named.sum()} named units {right - answer:+d} would be right; compare the larger of precision and recall with 0.5"
+        return (
+            "not yet: take the unit's own name, the one of its best IoU, not the name that suits "
+            "you best"
+        )
+    return (
+        f"not yet: of {is_named.sum()} named units {right - answer:+d} would be right; compare "
+        "the larger of precision and recall with 0.5"
+    )
 
 
-# ---- lesson 4 ------------------------------------------------------------------------------------------------------
+# ---- lesson 4 ------------------------------------------------------------------------------------
 
 
 @grader("4.1")
@@ -290,7 +408,10 @@ def _(answer, *, side, patch, stride):
         )
     if answer == (per_side - 1) ** 2:
         return "not yet: count the first position, too: 0, 8, ... has one more place than steps"
-    return f"not yet: at which rows from 0 on can the corner of a patch of {patch} stand, and how many are these?"
+    return (
+        f"not yet: at which rows from 0 on can the corner of a patch of {patch} stand, and how "
+        "many are these?"
+    )
 
 
 @grader("4.2")
@@ -315,9 +436,15 @@ def _(answer):
     if np.isnan(result).any() and np.allclose(result[count > 0], right[count > 0]):
         return "not yet: pixels that no window covers became NaN; they should be zero"
     if np.allclose(result, total):
-        return "not yet: that is the sum over windows; a pixel under more windows would look more important. Take the mean"
+        return (
+            "not yet: that is the sum over windows; a pixel under more windows would look more "
+            "important. Take the mean"
+        )
     r, c = np.argwhere(~np.isclose(result, right))[0]
-    return f"not yet: pixel ({r}, {c}) lies under {count[r, c]} windows and should get {right[r, c]:.2f}, not {result[r, c]:.2f}"
+    return (
+        f"not yet: pixel ({r}, {c}) lies under {count[r, c]} windows and should get "
+        f"{right[r, c]:.2f}, not {result[r, c]:.2f}"
+    )
 
 
 @grader("4.3")
@@ -329,16 +456,21 @@ def _(answer, *, net, x, target, patch, stride):
         vizlib.occlusion(net.model, x, target, patch=patch, stride=stride, incremental=incremental)
         return perf_counter() - start
 
-    measured = [seconds(incremental) for incremental in (True, False, True, False)]
-    right = measured[3] / measured[2]
+    whole, followed = (
+        min(seconds(incremental) for _ in range(3)) for incremental in (False, True)
+    )  # the first call of each prepares
+    right = whole / followed
     if right / 2 <= float(answer) <= right * 2:
         return None
     if right / 2 <= 1 / float(answer) <= right * 2:
         return "not yet: turn it round; how many times faster is full time over incremental time"
-    return f"not yet: here it is about {right:.0f} times; did you call each path once before you measured it"
+    return (
+        f"not yet: here it is about {right:.0f} times; did you call each path once before you "
+        "measured it"
+    )
 
 
-# ---- lesson 5 ------------------------------------------------------------------------------------------------------
+# ---- lesson 5 ------------------------------------------------------------------------------------
 
 
 @grader("5.1")
@@ -356,7 +488,10 @@ def _(answer, *, gradient):
     if pair[0] == right[1]:
         return "not yet: which of the three pulls most, whatever its direction"
     if pair[0] == right[0]:
-        return "not yet: the saliency is right; without the absolute value, which of the three is the largest number"
+        return (
+            "not yet: the saliency is right; without the absolute value, which of the three is "
+            "the largest number"
+        )
     return "not yet: take the absolute value of each, then the largest"
 
 
@@ -377,17 +512,23 @@ def _(answer):
             f"not yet: one number for each value of x, so of shape (2,), yours has {result.shape}"
         )
     if np.allclose(result, (x - baseline) * middle, rtol=5e-3):
-        few = np.asarray(answer(slope, x, baseline, 2), float)
+        few = np.asarray(ask(answer, slope, x, baseline, 2), float)
         if np.allclose(few, (x - baseline) * mean(np.array([0.25, 0.75]))):
             return None
-        return "not yet: right with many steps, not with two; the points lie in the middle of each step, at 1/4 and 3/4"
+        return (
+            "not yet: right with many steps, not with two; the points lie in the middle of each "
+            "step, at 1/4 and 3/4"
+        )
     if np.allclose(result, middle, rtol=1e-3):
         return "not yet: that is the mean gradient; multiply by the distance from the baseline"
     if np.allclose(result, x * middle, rtol=1e-3):
         return "not yet: multiply by the distance from the baseline, not by x"
     if np.allclose(result, (x - baseline) * slope(x[None])[0]):
         return "not yet: that is the gradient at x alone; take the mean over the way"
-    return f"not yet: for a function of two values the contributions are {(x - baseline) * middle}, yours are {result}"
+    return (
+        f"not yet: for a function of two values the contributions are {(x - baseline) * middle}, "
+        f"yours are {result}"
+    )
 
 
 @grader("5.3")
@@ -409,7 +550,7 @@ def _(answer, *, net, x, target):
     return f"not yet: {answer} is enough, but is it the smallest"
 
 
-# ---- lesson 6 ------------------------------------------------------------------------------------------------------
+# ---- lesson 6 ------------------------------------------------------------------------------------
 
 
 @grader("6.1")
@@ -422,16 +563,25 @@ def _(answer, *, up, signal):
     if np.array_equal(answer, right):
         return None
     if np.array_equal(answer, right[[1, 0, 2]]):
-        return "not yet: the first two are the other way round; the gradient asks what went into the ReLU"
+        return (
+            "not yet: the first two are the other way round; the gradient asks what went into "
+            "the ReLU"
+        )
     if np.array_equal(answer[0], np.maximum(up, 0)):
-        return "not yet: that is what the ReLU gives on the way up; asked for is what passes of the signal on the way back"
+        return (
+            "not yet: that is what the ReLU gives on the way up; asked for is what passes of the "
+            "signal on the way back"
+        )
     names = [
         name
         for name, a, b in zip(("gradient", "DeconvNet", "guided"), answer, right)
         if not np.array_equal(a, b)
     ]
     asks = {"gradient": "the input", "DeconvNet": "the signal", "guided": "both"}
-    return f"not yet: look at {names[0]} again; it passes the signal, sign and all, where {asks[names[0]]} must be positive"
+    return (
+        f"not yet: look at {names[0]} again; it passes the signal, sign and all, where "
+        f"{asks[names[0]]} must be positive"
+    )
 
 
 @grader("6.2")
@@ -444,7 +594,10 @@ def _(answer):
         float,
     )
     if result.shape != right.shape:
-        return f"not yet: a map of {signal.shape} becomes one of {right.shape}, yours is {result.shape}"
+        return (
+            f"not yet: a map of {signal.shape} becomes one of {right.shape}, yours is "
+            f"{result.shape}"
+        )
     if np.array_equal(result, right):
         return None
     if np.array_equal(result, signal.repeat(2, 0).repeat(2, 1)):
@@ -457,7 +610,10 @@ def _(answer):
     if np.array_equal(result[::2, ::2], signal):
         return "not yet: every value stands in the first place of its window; ask its switch"
     r, c = np.argwhere(result != right)[0]
-    return f"not yet: in a test, place ({r}, {c}) should hold {right[r, c]:.0f}, not {result[r, c]:.0f}"
+    return (
+        f"not yet: in a test, place ({r}, {c}) should hold {right[r, c]:.0f}, not "
+        f"{result[r, c]:.0f}"
+    )
 
 
 @grader("6.3")
@@ -481,11 +637,14 @@ def _(answer, *, net, images, own):
             continue
         if abs(value - table.mean()) < 0.005:
             return "not yet: leave out each picture's own class; a map always agrees with itself"
-        return f"not yet: for {rule} it is not {value:.2f}; compare a picture's map for its own class with its maps for the other six"
+        return (
+            f"not yet: for {rule} it is not {value:.2f}; compare a picture's map for its own "
+            "class with its maps for the other six"
+        )
     return None
 
 
-# ---- lesson 7 ------------------------------------------------------------------------------------------------------
+# ---- lesson 7 ------------------------------------------------------------------------------------
 
 
 @grader("7.1")
@@ -501,7 +660,10 @@ def _(answer, *, maps, weights):
         return "not yet: the map is right; the score is its mean, not its sum"
     if np.allclose(given[:2], right[:2]):
         return "not yet: the map is right; the score is the mean of its four places"
-    return "not yet: at each place, multiply each map's value by the class's weight for that map, and add up"
+    return (
+        "not yet: at each place, multiply each map's value by the class's weight for that map, "
+        "and add up"
+    )
 
 
 @grader("7.2")
@@ -532,15 +694,15 @@ def _(answer):
 
 @grader("7.3")
 def _(answer, *, table):
-    rows = {
-        row["method"]: row
-        for row in table
-        if (row["set"], row["grade"]) == ("Labrador and tabby", "named")
-    }
-    if str(answer) not in rows:
-        return f"not yet: give one of {', '.join(rows)}"
+    named = [r for r in table if (r["set"], r["grade"]) == ("Labrador and tabby", "named")]
+    rows, answer = {row["method"].lower(): row for row in named}, str(answer).strip().lower()
+    if answer not in rows:
+        return f"not yet: give one of {', '.join(row['method'] for row in named)}"
     if answer in ("random", "centre", "edge detector"):
-        return "not yet: that is a baseline, which is never told the class; name a method of the course"
+        return (
+            "not yet: that is a baseline, which is never told the class; name a method of the "
+            "course"
+        )
     low, high = (float(rows[answer][v]) for v in ("low", "high"))
     if low <= 0.5:
         return None

@@ -46,7 +46,8 @@ WRONG = {
     ],
     "2.2": [
         (
-            "def odd(vectors, labels):\n    return int(np.linalg.norm(vectors - vectors.mean(0), axis=1).argmax())",
+            "def odd(vectors, labels):\n"
+            "    return int(np.linalg.norm(vectors - vectors.mean(0), axis=1).argmax())",
             "finds number",
         ),
         (
@@ -54,6 +55,23 @@ WRONG = {
             "    return int((labels[found] == labels[:, None]).sum(1).argmax())",
             "finds number",
         ),
+        (
+            "def odd(vectors, labels):\n"
+            "    centres = np.stack([vectors[labels == k].mean(0) for k in labels])\n"
+            "    return int(np.linalg.norm(vectors - centres, axis=1).argmax())",
+            "and your function finds number",
+        ),
+        (
+            "def odd(vectors, labels):\n    _, found = vizlib.neighbours(vectors, vectors, 10)\n"
+            "    return int((labels[found] == labels[:, None]).sum(1).argmin())",
+            "and your function finds number",
+        ),
+        (
+            "def odd(vectors, labels):\n    _, found = vizlib.neighbours(vectors, vectors, 6)\n"
+            "    return int((labels[found[:, 1:]] == labels[:, None]).sum(1).argmin())",
+            "and your function finds number",
+        ),
+        ("def odd(vectors, labels):\n    return 999", "there are 60 pictures"),
         ("def odd(vectors, labels):\n    return [1, 2]", "one whole number"),
         ("def odd(vectors, labels):\n    return vectors[10**6]", "IndexError"),
         ("odd = 17", "a function is asked for"),
@@ -73,7 +91,8 @@ WRONG = {
     ],
     "3.2": [
         (
-            "def crop(picture, box):\n    t, l, b, r = box\n    return picture[max(t, 0) : b, max(l, 0) : r]",
+            "def crop(picture, box):\n    t, l, b, r = box\n"
+            "    return picture[max(t, 0) : b, max(l, 0) : r]",
             "missing part must be grey",
         ),
         (
@@ -82,17 +101,21 @@ WRONG = {
         ),
         (
             "def crop(picture, box):\n    t, l, b, r = box\n"
-            "    wide = np.pad(picture, ((99, 99), (99, 99), (0, 0)))\n    return wide[t + 99 : b + 99, l + 99 : r + 99]",
+            "    wide = np.pad(picture, ((99, 99), (99, 99), (0, 0)))\n"
+            "    return wide[t + 99 : b + 99, l + 99 : r + 99]",
             "is 127, not 0",
         ),
         (
-            "def crop(picture, box):\n    t, l, b, r = box\n    patch = np.full((b - t, r - l, 3), 127, picture.dtype)\n"
-            "    inside = picture[max(t, 0) : b, max(l, 0) : r]\n    patch[: len(inside), : inside.shape[1]] = inside\n    return patch",
+            "def crop(picture, box):\n    t, l, b, r = box\n"
+            "    patch = np.full((b - t, r - l, 3), 127, picture.dtype)\n"
+            "    inside = picture[max(t, 0) : b, max(l, 0) : r]\n"
+            "    patch[: len(inside), : inside.shape[1]] = inside\n    return patch",
             "not where it belongs",
         ),
         (
             "def crop(picture, box):\n    l, t, r, b = box\n"
-            "    wide = np.pad(picture, ((99, 99), (99, 99), (0, 0)))\n    return wide[t + 99 : b + 99, l + 99 : r + 99]",
+            "    wide = np.pad(picture, ((99, 99), (99, 99), (0, 0)))\n"
+            "    return wide[t + 99 : b + 99, l + 99 : r + 99]",
             "another place of it",
         ),
         ("def crop(picture, box):\n    return picture[1000]", "IndexError"),
@@ -101,17 +124,20 @@ WRONG = {
     "3.3": [
         ("answer = int(named(dissected[net.stages[3]]).sum())", "all units with a name"),
         (
-            "d = dissected[net.stages[3]]\nown = d.precision[np.arange(len(d.iou)), d.iou.argmax(1)]\n"
+            "d = dissected[net.stages[3]]\n"
+            "own = d.precision[np.arange(len(d.iou)), d.iou.argmax(1)]\n"
             "answer = int((named(d) & (np.nan_to_num(own) > 0.5)).sum())",
             "a small thing cannot have it",
         ),
         (
-            "d = dissected[net.stages[3]]\nown = recall_of(d)[np.arange(len(d.iou)), d.iou.argmax(1)]\n"
+            "d = dissected[net.stages[3]]\n"
+            "own = recall_of(d)[np.arange(len(d.iou)), d.iou.argmax(1)]\n"
             "answer = int((named(d) & (own > 0.5)).sum())",
             "right for small things",
         ),
         (
-            "d = dissected[net.stages[3]]\nreached = np.maximum(np.nan_to_num(d.precision), recall_of(d))\n"
+            "d = dissected[net.stages[3]]\n"
+            "reached = np.maximum(np.nan_to_num(d.precision), recall_of(d))\n"
             "answer = int((named(d) & (reached.max(1) > 0.5)).sum())",
             "not the name that suits you best",
         ),
@@ -129,18 +155,22 @@ WRONG = {
     "4.2": [
         (
             "def heatmap(drops, boxes, height, width):\n    total = np.zeros((height, width))\n"
-            "    for drop, (a, b, c, d) in zip(drops, boxes):\n        total[a:c, b:d] += drop\n    return total",
+            "    for drop, (a, b, c, d) in zip(drops, boxes):\n        total[a:c, b:d] += drop\n"
+            "    return total",
             "the sum over windows",
         ),
         (
-            "def heatmap(drops, boxes, height, width):\n    total, count = np.zeros((2, height, width))\n"
-            "    for drop, (a, b, c, d) in zip(drops, boxes):\n        total[a:c, b:d] += drop\n        count[a:c, b:d] += 1\n"
+            "def heatmap(drops, boxes, height, width):\n"
+            "    total, count = np.zeros((2, height, width))\n"
+            "    for drop, (a, b, c, d) in zip(drops, boxes):\n        total[a:c, b:d] += drop\n"
+            "        count[a:c, b:d] += 1\n"
             "    with np.errstate(invalid='ignore'):\n        return total / count",
             "became NaN",
         ),
         (
             "def heatmap(drops, boxes, height, width):\n    last = np.zeros((height, width))\n"
-            "    for drop, (a, b, c, d) in zip(drops, boxes):\n        last[a:c, b:d] = drop\n    return last",
+            "    for drop, (a, b, c, d) in zip(drops, boxes):\n        last[a:c, b:d] = drop\n"
+            "    return last",
             "lies under",
         ),
         (
@@ -168,18 +198,22 @@ WRONG = {
             "the other three are zero",
         ),
         (
-            "def unpool(signal, switches):\n    result = np.zeros((2 * len(signal), 2 * signal.shape[1]))\n"
+            "def unpool(signal, switches):\n"
+            "    result = np.zeros((2 * len(signal), 2 * signal.shape[1]))\n"
             "    rows, columns = np.indices(signal.shape)\n"
-            "    result[2 * rows + switches % 2, 2 * columns + switches // 2] = signal\n    return result",
+            "    result[2 * rows + switches % 2, 2 * columns + switches // 2] = signal\n"
+            "    return result",
             "rows and columns are swapped",
         ),
         (
-            "def unpool(signal, switches):\n    result = np.zeros((2 * len(signal), 2 * signal.shape[1]))\n"
+            "def unpool(signal, switches):\n"
+            "    result = np.zeros((2 * len(signal), 2 * signal.shape[1]))\n"
             "    result[::2, ::2] = signal\n    return result",
             "ask its switch",
         ),
         (
-            "def unpool(signal, switches):\n    return np.zeros((2 * len(signal), 2 * signal.shape[1]))",
+            "def unpool(signal, switches):\n"
+            "    return np.zeros((2 * len(signal), 2 * signal.shape[1]))",
             "in a test, place",
         ),
         ("def unpool(signal, switches):\n    return signal", "becomes one of"),
@@ -188,8 +222,11 @@ WRONG = {
     ],
     "6.3": [
         (
-            "maps = {r: [vizlib.gradient(net.model, net.preprocess(some.images), k, relu=r) for k in own] for r in RULES}\n"
-            "answer = {r: np.mean([truth.rank_correlation(np.stack([m[i][i] for i in range(7)]), n) for n in m]) for r, m in maps.items()}",
+            "x = net.preprocess(some.images)\n"
+            "maps = {r: [vizlib.gradient(net.model, x, k, relu=r) for k in own] for r in RULES}\n"
+            "own_maps = {r: np.stack([m[i][i] for i in range(7)]) for r, m in maps.items()}\n"
+            "alike = truth.rank_correlation\n"
+            "answer = {r: np.mean([alike(own_maps[r], n) for n in m]) for r, m in maps.items()}",
             "agrees with itself",
         ),
         ("answer = {'plain': 0.5, 'deconvnet': 0.5, 'guided': 0.5}", "for plain it is not"),
@@ -208,26 +245,31 @@ WRONG = {
     ],
     "5.2": [
         (
-            "def integrated(slope, x, baseline, steps):\n    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
+            "def integrated(slope, x, baseline, steps):\n"
+            "    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
             "    return slope(baseline + t * (x - baseline)).mean(0)",
             "multiply by the distance",
         ),
         (
-            "def integrated(slope, x, baseline, steps):\n    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
+            "def integrated(slope, x, baseline, steps):\n"
+            "    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
             "    return x * slope(baseline + t * (x - baseline)).mean(0)",
             "not by x",
         ),
         (
-            "def integrated(slope, x, baseline, steps):\n    t = np.linspace(0, 1, steps)[:, None]\n"
+            "def integrated(slope, x, baseline, steps):\n"
+            "    t = np.linspace(0, 1, steps)[:, None]\n"
             "    return (x - baseline) * slope(baseline + t * (x - baseline)).mean(0)",
             "not with two",
         ),
         (
-            "def integrated(slope, x, baseline, steps):\n    return (x - baseline) * slope(x[None])[0]",
+            "def integrated(slope, x, baseline, steps):\n"
+            "    return (x - baseline) * slope(x[None])[0]",
             "at x alone",
         ),
         (
-            "def integrated(slope, x, baseline, steps):\n    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
+            "def integrated(slope, x, baseline, steps):\n"
+            "    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
             "    return ((x - baseline) * slope(baseline + t * (x - baseline))).sum(0)",
             "of two values",
         ),
@@ -260,11 +302,13 @@ WRONG = {
             "one weight for each map",
         ),
         (
-            "def weighted(maps, gradients):\n    return np.maximum(maps * gradients.mean((0, 1)), 0).sum(-1)",
+            "def weighted(maps, gradients):\n"
+            "    return np.maximum(maps * gradients.mean((0, 1)), 0).sum(-1)",
             "first add up the maps",
         ),
         (
-            "def weighted(maps, gradients):\n    return np.maximum((maps * gradients.sum((0, 1))).sum(-1), 0)",
+            "def weighted(maps, gradients):\n"
+            "    return np.maximum((maps * gradients.sum((0, 1))).sum(-1), 0)",
             "not the sum",
         ),
         ("def weighted(maps, gradients):\n    return np.ones(maps.shape[:2])", "add the maps up"),
@@ -276,6 +320,8 @@ WRONG = {
     ],
     "7.3": [
         ("answer = 'edge detector'", "is a baseline"),
+        ("answer = 'Edge Detector'", "is a baseline"),
+        ("answer = 'grad-cam'", "lies above"),
         ("answer = 'Grad-CAM'", "lies above"),
         ("answer = 'saliency'", "give one of"),
         ("answer = 7", "give one of"),
