@@ -1,22 +1,27 @@
 """Execute the lessons in place (`make notebooks`, or `make notebooks LESSONS=01`).
 
-A lesson's .ipynb is the source of its text and code; this adds what a run adds: outputs, the opening picture (the figure of the
-cell tagged `opening`), time and memory (`cost.csv`, quoted between markers in the opening and the README), the first cell
-and the badges, which follow `repository.txt`. A lesson that fails is left as it was.
+A lesson's .ipynb is the source of its text and code; this adds what a run adds: outputs, the
+opening picture (the figure of the cell tagged `opening`), time and memory (`cost.csv`, quoted
+between markers in the opening and the README), the first cell and the badges, which follow
+`repository.txt`. All of it is written when all is done: a lesson that fails is left as it was.
 """
 
 import base64
+import contextlib
 import csv
 import io
 import os
 import re
 import sys
+import tempfile
+import threading
 import time
 from pathlib import Path
 
 import nbformat
+import psutil
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from PIL import Image
 
 HERE = Path(__file__).parent
@@ -28,8 +33,10 @@ FIRST_CELL = """import lesson
 lesson.opening("{number}")"""
 COLAB = """import os, subprocess, sys
 
-if "google.colab" in sys.modules:  # fetch the course, and stand where its lessons stand
-    subprocess.run(["git", "clone", "--quiet", "--depth=1", "--branch={tag}", "{url}", "course"], check=True)
+if "google.colab" in sys.modules and not os.path.exists("lesson.py"):
+    if not os.path.exists("course"):  # fetch the course, and stand where its lessons stand
+        clone = ["git", "clone", "--quiet", "--depth=1", "--branch={tag}"]
+        subprocess.run([*clone, "{url}", "course"], check=True)
     os.chdir("course/notebooks")
     sys.path[:0] = [os.getcwd(), os.path.dirname(os.getcwd())]
 
@@ -52,8 +59,8 @@ def badges(file, name, tag):
     colab = f"https://colab.research.google.com/github/{name}/blob/{tag}/notebooks/{file}"
     binder = f"https://mybinder.org/v2/gh/{name}/{tag}?urlpath=lab/tree/notebooks/{file}"
     return (
-        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}) "
-        f"[![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})"
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"({colab}) [![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})"
     )
 
 
@@ -63,30 +70,56 @@ def between(text, marker, new):
     found, count = re.subn(pattern, lambda m: m[1] + new + m[2], text, flags=re.DOTALL)
     if count != 1:
         raise SystemExit(
-            f"the marker <!-- {marker} --> must stand once where the builder writes, not {count} times"
+            f"the marker <!-- {marker} --> must stand once where the builder writes, "
+            f"not {count} times"
         )
     return found
 
 
+def damaged(path):
+    return SystemExit(
+        f"notebooks/{path.name} is missing or damaged: get it back with "
+        f"`git checkout -- notebooks/{path.name}`."
+    )
+
+
 def costs():
-    with open(HERE / "cost.csv", newline="") as f:
-        return {row["lesson"]: row for row in csv.DictReader(f)}
+    """Lesson -> its line of cost.csv."""
+    try:
+        text = (HERE / "cost.csv").read_text()
+        rows = list(csv.DictReader(io.StringIO(text)))
+        if not text.startswith("lesson,seconds,megabytes\n") or not text.endswith("\n"):
+            raise ValueError
+        return {row["lesson"]: row for row in rows if says(row)}
+    except (OSError, KeyError, TypeError, ValueError):  # half a file
+        raise damaged(HERE / "cost.csv") from None
 
 
 def says(cost):
     return f"{int(cost['seconds'])} seconds and {int(cost['megabytes']) / 1000:.1f} GB of memory"
 
 
-# The kernel's own peak, in kB; getrusage would not do: its maximum is inherited from the process that starts the kernel.
-PEAK = (
-    "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
-)
+@contextlib.contextmanager
+def peak_memory(pid):
+    """The largest memory of a process meanwhile, in bytes, looked at 50 times a second: a list."""
+    process, peak, done = psutil.Process(pid), [0], threading.Event()
+
+    def look():
+        with contextlib.suppress(psutil.Error):  # it has ended
+            while not done.wait(0.02):
+                peak[0] = max(peak[0], process.memory_info().rss)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
 
 
-def execute(book, name):
-    """Execute a notebook from nothing, in place; the seconds that took, and the kernel's peak memory in megabytes."""
-    probe = nbformat.v4.new_code_cell(PEAK)
-    book.cells.append(probe)
+def execute(book, name, **environment):
+    """Execute a notebook from nothing, in place; its seconds and its kernel's peak in megabytes."""
     for cell in book.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -94,22 +127,20 @@ def execute(book, name):
         book, timeout=600, resources={"metadata": {"path": str(HERE)}}, record_timing=False
     )
     since = time.monotonic()
-    try:
-        client.execute()
-    except CellExecutionError as error:
-        at = next(
-            i
-            for i, cell in enumerate(book.cells)
-            if any(o.output_type == "error" for o in cell.get("outputs", []))
-        )
-        raise SystemExit(f"{name}, cell {at}: {error}") from None
-    seconds = time.monotonic() - since
-    book.cells.pop()
-    return seconds, round(int(probe.outputs[-1].text) * 1024 / 1e6)
+    with (
+        client.setup_kernel(env={**os.environ, **environment}),
+        peak_memory(client.km.provisioner.pid) as peak,
+    ):
+        for i, cell in enumerate(book.cells):
+            try:
+                client.execute_cell(cell, i)
+            except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+                raise SystemExit(f"{name}, cell {i}: {error}") from None
+    return time.monotonic() - since, round(peak[0] / 1e6)
 
 
 def clean(book, number):
-    """Drop what a run leaves behind and no reader needs: stderr, orphaned widget views, chance ids."""
+    """Drop what a run leaves behind and no reader needs: stderr, orphaned views, chance ids."""
     book.metadata = {
         "kernelspec": {
             "display_name": "Python 3 (ipykernel)",
@@ -128,53 +159,74 @@ def clean(book, number):
 
 
 def opening_picture(book, number):
-    """Write openings/NN.jpg and its text from the tagged cell; whether they are new."""
+    """The opening picture and its text as files, {path: bytes}, from the tagged cell."""
     cells = [c for c in book.cells if "opening" in c.metadata.get("tags", [])]
-    if not cells:
+    figures = [
+        output.data
+        for cell in cells[:1]
+        for output in cell.outputs
+        if any(mime.startswith("image/") for mime in output.get("data", {}))
+    ]
+    if not figures:
         raise SystemExit(
             f"lesson {number}: tag the cell whose figure opens the lesson with `opening`"
         )
-    data = next(
-        o.data for o in cells[0].outputs if any(m.startswith("image/") for m in o.get("data", {}))
-    )
+    data, out = figures[0], io.BytesIO()
     picture = Image.open(io.BytesIO(base64.b64decode(data.get("image/jpeg") or data["image/png"])))
-    out = io.BytesIO()
     picture.convert("RGB").save(out, format="JPEG", quality=85)
-    changed = False
-    for suffix, content in (
-        (".jpg", out.getvalue()),
-        (".txt", (data["text/plain"] + "\n").encode()),
-    ):
-        path = HERE / f"openings/{number}{suffix}"
-        if not path.is_file() or path.read_bytes() != content:
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
-            changed = True
-    return changed
+    text = (data["text/plain"] + "\n").encode()
+    folder = HERE / "openings"
+    return {folder / f"{number}.jpg": out.getvalue(), folder / f"{number}.txt": text}
+
+
+def replace(files):
+    """Write all files, {path: bytes}, beside the old ones, then replace those: all, or none."""
+    parts = {path: path.with_name(f".{path.name}.part") for path in files}
+    try:
+        for path, part in parts.items():
+            part.parent.mkdir(exist_ok=True)
+            part.write_bytes(files[path])
+        for path, part in parts.items():
+            os.replace(part, path)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
 
 
 def build(path):
-    number = path.name[:2]
+    number, readme = path.name[:2], HERE.parent / "README.md"
     name, tag = repository()
-    book = nbformat.read(path, as_version=4)
-    book.cells[0].source = between(book.cells[0].source, "badges", badges(path.name, name, tag))
-    first = next(c for c in book.cells if c.cell_type == "code")
+    try:
+        book = nbformat.read(path, as_version=4)
+        intro, first = book.cells[0], next(c for c in book.cells if c.cell_type == "code")
+    except (ValueError, AttributeError, IndexError, StopIteration):  # half a file, or none
+        raise damaged(path) from None
+    intro.source = between(intro.source, "badges", badges(path.name, name, tag))
     first.source = first_cell(number, name and f"https://github.com/{name}", tag)
     seconds, megabytes = execute(book, path.name)
-    if opening_picture(book, number):  # the first cell shows it: once more
-        seconds, megabytes = execute(book, path.name)
-    known = costs() | {
-        number: {"lesson": number, "seconds": round(seconds), "megabytes": megabytes}
-    }
-    book.cells[0].source = between(book.cells[0].source, "cost", says(known[number]))
-    readme = HERE.parent / "README.md"
-    readme.write_text(between(readme.read_text(), f"cost {number}", says(known[number])))
-    with open(HERE / "cost.csv", "w", newline="") as f:
-        writer = csv.DictWriter(f, ["lesson", "seconds", "megabytes"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(known[n] for n in sorted(known))
-    nbformat.write(clean(book, number), path)
-    print(f"{path.name}: {says(known[number])}, {path.stat().st_size / 1e6:.2f} MB", flush=True)
+    opening = opening_picture(book, number)
+    if any(not file.is_file() or file.read_bytes() != new for file, new in opening.items()):
+        with tempfile.TemporaryDirectory() as folder:  # the first cell shows it: once more
+            for file, new in opening.items():
+                (Path(folder) / file.name).write_bytes(new)
+            seconds, megabytes = execute(book, path.name, VIZLIB_OPENINGS=folder)
+    cost = {"lesson": number, "seconds": round(seconds), "megabytes": megabytes}
+    known, table = costs() | {number: cost}, io.StringIO()
+    writer = csv.DictWriter(table, list(cost), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(known[n] for n in sorted(known))
+    intro.source = between(intro.source, "cost", says(cost))
+    text = between(readme.read_text(encoding="utf-8"), f"cost {number}", says(cost))
+    written = nbformat.writes(clean(book, number)).rstrip("\n") + "\n"
+    replace(
+        {
+            path: written.encode(),
+            **opening,
+            HERE / "cost.csv": table.getvalue().encode(),
+            readme: text.encode(),
+        }
+    )
+    print(f"{path.name}: {says(cost)}, {path.stat().st_size / 1e6:.2f} MB", flush=True)
 
 
 if __name__ == "__main__":
@@ -183,4 +235,7 @@ if __name__ == "__main__":
     wanted = sys.argv[1:]
     for lesson in sorted(HERE.glob("[0-9][0-9]_*.ipynb")):
         if not wanted or lesson.name[:2] in wanted:
-            build(lesson)
+            try:
+                build(lesson)
+            except OSError as error:  # a full disk, for instance
+                raise SystemExit(f"{lesson.name} is left as it was: {error}") from None

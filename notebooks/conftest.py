@@ -1,4 +1,4 @@
-"""nbval compares everything but what TensorFlow's C++ side may write to stderr, and pictures (which it never does)."""
+"""nbval compares all but pictures (which it never does) and what TensorFlow writes to stderr."""
 
 
 def pytest_collectstart(collector):

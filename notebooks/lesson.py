@@ -30,15 +30,15 @@ def opening(number):
         f"\033[32mReady: vizlib {vizlib.__version__}, TensorFlow {tf.__version__}, "
         f"Keras {keras.__version__}, data found.\033[0m"
     )
-    if (HERE / f"openings/{number}.jpg").is_file():  # a new lesson has none yet
-        _show_picture(f"openings/{number}")
+    folder = Path(os.environ.get("VIZLIB_OPENINGS") or HERE / "openings")  # the builder's new one
+    if (folder / f"{number}.jpg").is_file():  # a new lesson has none yet
+        _show_picture(folder / f"{number}.jpg", folder / f"{number}.txt")
 
 
-def _show_picture(name):
+def _show_picture(picture, text):
     """Put a stored picture on the page with its text, or a sentence that says how to repair it."""
     from PIL import Image
 
-    picture, text = (HERE / f"{name}{suffix}" for suffix in (".jpg", ".txt"))
     try:
         with Image.open(picture) as image:
             image.load()  # half a file is noticed here
@@ -48,9 +48,10 @@ def _show_picture(name):
             raise ValueError("no text")
         bundle = {"image/jpeg": picture.read_bytes(), "text/plain": alt}
     except (OSError, SyntaxError, ValueError):  # what Pillow says of damaged files
+        names = f"notebooks/openings/{picture.name} notebooks/openings/{text.name}"
         print(
-            f"The opening picture, notebooks/{name}.jpg, or its text is missing or damaged: repair "
-            f"them with `git checkout -- notebooks/{name}.jpg notebooks/{name}.txt`."
+            "The opening picture or its text is missing or damaged: get them back with "
+            f"`git checkout -- {names}`."
         )
         return
     display(bundle, metadata={"image/jpeg": {"alt": alt, **size}}, raw=True)

@@ -1,21 +1,20 @@
-"""The builder, on a course of one small lesson: what it writes, that a second run changes nothing, that a failure costs nothing."""
+"""The builder, on a course of one small lesson: what it writes, and that failing costs nothing."""
 
-import sys
+import base64
+import re
 
+import build
 import nbformat
 import numpy as np
 import pytest
-from lessons import NOTEBOOKS
 from PIL import Image
 
-sys.path.insert(0, str(NOTEBOOKS))
-import build
-
 LESSON = """
+import os
 from pathlib import Path
 from IPython.display import display
 def opening(number):
-    path = Path(f"openings/{number}.jpg")
+    path = Path(os.environ.get("VIZLIB_OPENINGS", "openings")) / f"{number}.jpg"
     print("opening:", path.stat().st_size if path.is_file() else "none")
 """
 FIGURE = """
@@ -24,7 +23,8 @@ from PIL import Image
 from IPython.display import display
 out = io.BytesIO()
 Image.linear_gradient("L").save(out, "PNG")
-display({"image/png": out.getvalue(), "text/plain": "from black to white"}, metadata={"image/png": {"alt": "x"}}, raw=True)
+bundle = {"image/png": out.getvalue(), "text/plain": "from black to white"}
+display(bundle, metadata={"image/png": {"alt": "x"}}, raw=True)
 print("noise", file=sys.stderr)
 """
 WIDGET = (
@@ -84,11 +84,87 @@ def test_a_lesson_is_built_and_stays_as_built(course):
     assert again.cells[1:] == book.cells[1:]  # the first may tell another second
 
 
+def files(course):
+    return {file: file.read_bytes() for file in course.parent.rglob("*") if file.is_file()}
+
+
 def test_a_lesson_that_fails_is_named_and_left_as_it_was(course):
     path = lesson(course, FIGURE, "1 / 0")
-    before = {file: file.read_bytes() for file in course.parent.rglob("*.*") if file.is_file()}
+    before = files(course)
     with pytest.raises(SystemExit, match=r"(?s)01_one\.ipynb, cell 3: .*ZeroDivisionError"):
         build.build(path)
-    assert {
-        file: file.read_bytes() for file in course.parent.rglob("*.*") if file.is_file()
-    } == before
+    assert files(course) == before
+
+
+def test_a_second_run_that_fails_changes_nothing_either(course):
+    """The first run makes the opening picture, the second one shows it."""
+    path = lesson(course, FIGURE, "import os; assert 'VIZLIB_OPENINGS' not in os.environ")
+    before = files(course)
+    with pytest.raises(SystemExit, match="cell 3"):
+        build.build(path)
+    assert files(course) == before
+
+
+def test_a_kernel_that_dies_is_named(course):
+    path = lesson(course, FIGURE, "import os; os._exit(1)")
+    before = files(course)
+    with pytest.raises(SystemExit, match=r"01_one\.ipynb, cell 3: Kernel died"):
+        build.build(path)
+    assert files(course) == before
+
+
+def run_without_a_kernel(size):
+    """In place of `execute`: the opening figure is noise, so that its file is large."""
+    noise = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype="uint8")
+
+    def execute(book, name, **environment):
+        out = build.io.BytesIO()
+        Image.fromarray(noise).save(out, "PNG")
+        data = {"image/png": base64.b64encode(out.getvalue()).decode(), "text/plain": "noise"}
+        book.cells[2].outputs = [nbformat.v4.new_output("display_data", data)]
+        return 1.0, 100
+
+    return execute
+
+
+@pytest.mark.parametrize(
+    "limit", [10_000, 150_000, 300_000], ids=["nothing fits", "no picture", "no lesson"]
+)
+def test_a_full_disk_changes_nothing(course, monkeypatch, limit):
+    """No file may become larger than the limit, as on a disk without room."""
+    resource = pytest.importorskip("resource")
+    path = lesson(course, FIGURE)
+    monkeypatch.setattr(build, "execute", run_without_a_kernel(100))
+    build.build(path)  # small, and all is there
+    monkeypatch.setattr(build, "execute", run_without_a_kernel(400))
+    before, old = files(course), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            build.build(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    assert files(course) == before
+    build.build(path)
+    assert files(course).keys() == before.keys() and files(course) != before
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.9])
+@pytest.mark.parametrize("name", ["01_one.ipynb", "cost.csv"])
+def test_half_a_file_gets_one_sentence(course, monkeypatch, name, share):
+    path = lesson(course, FIGURE)
+    monkeypatch.setattr(build, "execute", run_without_a_kernel(100))
+    build.build(path)
+    damaged = course / name
+    content = damaged.read_bytes()
+    damaged.write_bytes(content[: int(len(content) * share)])
+    before = files(course)
+    with pytest.raises(SystemExit, match=rf"git checkout -- notebooks/{re.escape(name)}"):
+        build.build(path)
+    assert files(course) == before
+
+
+def test_a_lesson_without_an_opening_figure_is_told(course):
+    path = lesson(course, "1")
+    with pytest.raises(SystemExit, match="tag the cell whose figure opens the lesson"):
+        build.build(path)

@@ -5,12 +5,10 @@ import re
 import subprocess
 import sys
 
+import build
 import numpy as np
 import pytest
 from lessons import LESSONS, NOTEBOOKS, ROOT, code, figures, printed, read, solution, tagged
-
-sys.path.insert(0, str(NOTEBOOKS))
-import build
 
 IGNORED = {}  # lesson -> how many outputs nbval may ignore; at most two
 
@@ -165,11 +163,13 @@ def test_first_cell_on_colab_fetches_the_course_and_stands_in_it(tmp_path):
     for command in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "x"], ["tag", "v1"]):
         subprocess.run(["git", *command], cwd=published, check=True)
     cell = build.first_cell("01", f"file://{published}", "v1")
-    program = f"import sys, types\nsys.modules['google.colab'] = types.ModuleType('colab')\n{cell}\nprint(os.getcwd())"
-    said = subprocess.run(
-        [sys.executable, "-c", program], cwd=content, capture_output=True, text=True, check=True
-    ).stdout
-    assert said.split() == ["opened", "01", "True", str(content / "course/notebooks")]
+    colab = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('colab')"
+    twice = f"{colab}\n{cell}\nprint(os.getcwd())\n{cell}\nprint(os.getcwd())"
+    for _ in range(2):  # "Restart and run all" finds the course there
+        said = subprocess.run(
+            [sys.executable, "-c", twice], cwd=content, capture_output=True, text=True, check=True
+        ).stdout
+        assert said.split() == 2 * ["opened", "01", "True", str(content / "course/notebooks")]
     again = subprocess.run(
         [sys.executable, "-c", cell], cwd=ROOT / "notebooks", capture_output=True, text=True
     )
