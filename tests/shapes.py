@@ -1,7 +1,8 @@
-"""One small network in every shape a Keras model can have, and what it computes, written out in NumPy (float64).
+"""One small network in every shape a Keras model can have, and what it computes in NumPy (float64).
 
-conv1 (3x3, same, 4) ReLU, 2x2 max-pool, conv2 (3x3, same, 5) ReLU, flatten, fc (6) ReLU, out (K). All shapes hold the
-same weights, so one reference serves for logits, activations, gradients and both ReLU rules.
+conv1 (3x3, same, 4) ReLU, 2x2 max-pool, conv2 (3x3, same, 5) ReLU, flatten, fc (6) ReLU, out (K).
+All shapes hold the same weights, so one reference serves for logits, activations, gradients and
+both ReLU rules.
 """
 
 import keras
@@ -26,7 +27,7 @@ def pictures(n=3, channels=3, seed=1):
     return np.random.default_rng(seed).normal(0, 1, (n, SIZE, SIZE, channels)).astype("float32")
 
 
-# ---- the same network in Keras's shapes ----------------------------------------------------------------------------
+# ---- the same network in Keras's shapes ----------------------------------------------------------
 
 
 def _stem(x, *, fused=True):
@@ -142,13 +143,13 @@ def one_channel():
 
 
 SHAPES = [
-    fused, relu_layers, sequential, nested, nested_twice, subclassed, linear_head, softmax_layer, input_in_a_list,
-    sigmoid_one, sigmoid_many, linear_one, one_channel,
+    fused, relu_layers, sequential, nested, nested_twice, subclassed, linear_head, softmax_layer,
+    input_in_a_list, sigmoid_one, sigmoid_many, linear_one, one_channel,
 ]  # fmt: skip
 
 
 def build(shape):
-    """(model, its weights in float64, pictures for it, the layer whose output is the second map after its ReLU)."""
+    """(model, its weights in float64, images, the layer of the second map after its ReLU)."""
     model = shape()
     channels, classes = (
         (1 if shape is one_channel else 3),
@@ -161,7 +162,7 @@ def build(shape):
 
 
 def predicted(model, x, w):
-    """d logit / d logits of what each image is predicted as, (N, K); of a mere number, the number's."""
+    """d logit / d logits of each image's predicted class, (N, K); of a number, the number's."""
     z = forward(x, w)[0]
     if z.shape[1] > 1:
         return np.eye(z.shape[1])[z.argmax(1)]
@@ -169,7 +170,7 @@ def predicted(model, x, w):
     return np.where((z > 0) | number, 1.0, -1.0)
 
 
-# ---- what it computes ----------------------------------------------------------------------------------------------
+# ---- what it computes ----------------------------------------------------------------------------
 
 
 def _conv(x, kernel):

@@ -1,4 +1,4 @@
-"""Lesson 1's rooms beyond the engine: what figures and widgets show, tested as data."""
+"""Lesson 1's modules beyond the engine: what figures and widgets show, tested as data."""
 
 import io
 
@@ -28,9 +28,9 @@ def hen():
 def shown(monkeypatch):
     """What is displayed from here on: (data, metadata) pairs."""
     pairs = []
-    for room in (show, widgets):
+    for module in (show, widgets):
         monkeypatch.setattr(
-            room, "display", lambda data, metadata=None, raw=False: pairs.append((data, metadata))
+            module, "display", lambda data, metadata=None, raw=False: pairs.append((data, metadata))
         )
     return pairs
 
@@ -153,12 +153,12 @@ def test_a_widget_says_what_it_is_where_no_kernel_runs(shown):
     assert data["text/plain"].startswith("Explorer") and widgets.VIEW in data
 
 
-# ---- lesson 6: signed pictures that saturate, and the explorer of signals ---------------------------------------------
+# ---- lesson 6: signed images that saturate, and the explorer of signals --------------------------
 
 
-def test_signed_pictures_saturate_where_a_share_says():
+def test_signed_maps_saturate_where_a_share_says():
     maps = np.zeros((2, 10, 10, 3), "float32")
-    maps[0, 0, 0], maps[0, 1:6] = [100, -100, 0], 2.0  # one place far above the rest
+    maps[0, 0, 0], maps[0, 1:6] = [100, -100, 0], 2.0  # one position far above the rest
     maps[1, 3, 3, 0] = -5.0  # zero almost everywhere: its own largest value counts
     drawn = show.signed(maps, share=0.9)
     np.testing.assert_allclose(drawn[0, 0, 0], [1, 0, 0.5])

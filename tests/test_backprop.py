@@ -1,4 +1,4 @@
-"""Guided backprop and DeconvNet: by hand with pooling undone, every model shape and `pocket` against NumPy in float64."""
+"""Guided backprop and DeconvNet: by hand with pooling undone, and against NumPy in float64."""
 
 import keras
 import numpy as np
@@ -31,7 +31,7 @@ def close(a, b, tolerance=1e-4):
     np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max())
 
 
-# ---- pooling and its undoing ---------------------------------------------------------------------------------------
+# ---- pooling and its undoing ---------------------------------------------------------------------
 
 
 def test_pooling_by_hand():
@@ -92,9 +92,9 @@ def test_unpooling_and_pooling_again_give_the_same(drawn):
     maps, signal = whole_numbers(*drawn)
     size = drawn[4]
     switches, signal = pool(maps, size)[1], np.abs(signal) + 1
-    again, places = pool(unpool(signal, switches, size), size)
+    again, positions = pool(unpool(signal, switches, size), size)
     np.testing.assert_array_equal(again, signal)
-    np.testing.assert_array_equal(places, switches)
+    np.testing.assert_array_equal(positions, switches)
 
 
 @pytest.mark.parametrize(
@@ -114,15 +114,21 @@ def test_what_cannot_be_pooled_gets_one_sentence(call, says):
         call()
 
 
-# ---- DeconvNet by hand ---------------------------------------------------------------------------------------------
+# ---- DeconvNet by hand ---------------------------------------------------------------------------
 
 
 def two_convolutions(height, width, seed=0):
-    """conv ReLU pool conv ReLU, its kernels and biases; the biases are low, so that many windows are all zero."""
+    """conv ReLU pool conv ReLU, its kernels and biases; low biases make many windows all zero."""
     model = keras.Sequential(
-        [keras.Input((height, width, 2)), layers.Conv2D(4, 3, padding="same", activation="relu", name="conv1"), layers.MaxPooling2D(),
-         layers.Conv2D(5, 3, padding="same", activation="relu", name="conv2"), layers.GlobalAveragePooling2D(), layers.Dense(2)]
-    )  # fmt: skip
+        [
+            keras.Input((height, width, 2)),
+            layers.Conv2D(4, 3, padding="same", activation="relu", name="conv1"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(5, 3, padding="same", activation="relu", name="conv2"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(2),
+        ]
+    )
     rng = np.random.default_rng(seed)
     model.set_weights([rng.normal(-0.5 * (v.ndim == 1), 0.5, v.shape) for v in model.weights])
     return model, model.get_weights()
@@ -170,7 +176,7 @@ def test_an_all_zero_window_sends_its_signal_to_the_first_place():
     ).any()  # it stops at a ReLU that is shut
 
 
-# ---- against NumPy -------------------------------------------------------------------------------------------------
+# ---- against NumPy -------------------------------------------------------------------------------
 
 
 @both
@@ -188,7 +194,7 @@ def test_class_and_unit(case, rule):
 
 @pytest.fixture(scope="module")
 def pocket():
-    """`pocket`'s thirteen convolutions with their weights, then the mean over the places and a dense layer; crops of a hen and a Labrador."""
+    """`pocket`'s convolutions, then the mean over positions and a dense layer; two crops for it."""
     net = vizlib.load("pocket", weights="default")
     x = inputs = keras.Input((None, None, 3))
     for layer in net.model.layers[1:]:
@@ -204,7 +210,7 @@ def pocket():
 
 
 def float64(model, x, classes, rule):
-    """From the class scores back to the pictures, in NumPy."""
+    """From the class scores back to the images, in NumPy."""
     kept, signal = [], np.eye(7)[classes] @ model.layers[-1].get_weights()[0].T.astype("float64")
     for layer in model.layers[1:-2]:
         if isinstance(layer, layers.MaxPooling2D):
@@ -246,7 +252,7 @@ def test_integrated_gradients_of_pocket_in_float64(pocket):
     )
 
 
-# ---- what may change a result, and what may not --------------------------------------------------------------------
+# ---- what may change a result, and what may not --------------------------------------------------
 
 
 @both

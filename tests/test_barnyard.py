@@ -1,4 +1,4 @@
-"""The committed world: what is there, in which order, with which masks, and what a damaged copy says."""
+"""The committed world: what is there, in which order, with which masks; what a damaged one says."""
 
 import csv
 import hashlib
@@ -21,9 +21,8 @@ def test_every_file_of_the_index_is_there_unchanged_and_no_other():
     folder, listed = data.root() / "barnyard", {"index.csv", "parts.json", "SHA256SUMS"}
     with open(folder / "index.csv", newline="") as f:
         rows = list(csv.DictReader(f))
-    assert [r["file"] for r in rows] == sorted(r["file"] for r in rows) and len(
-        rows
-    ) == 700 + 280 + 120
+    assert [r["file"] for r in rows] == sorted(r["file"] for r in rows)
+    assert len(rows) == 700 + 280 + 120
     for row in rows:
         for file, sha256 in (
             (row["file"], row["sha256"]),
@@ -119,7 +118,7 @@ def test_the_two_sets_of_the_case():
     assert farm.capped.sum() == 280 and farm.seeds.max() == 39
 
 
-def test_pictures_and_masks_are_resized_together(few):
+def test_images_and_masks_are_resized_together(few):
     small, wide = barnyard.load(seeds=[0], size=96), barnyard.load(seeds=[0], size=(64, 128))
     assert (
         small.images.shape == (7, 96, 96, 3)
@@ -164,7 +163,8 @@ def test_a_damaged_or_missing_file_says_how_to_repair_it(copy):
         f.write(b"!")
     with pytest.raises(
         ValueError,
-        match="hen_00001.jpg is damaged: repair it with `git checkout -- data/barnyard/gallery/hen/hen_00001.jpg`",
+        match="hen_00001.jpg is damaged: repair it with "
+        "`git checkout -- data/barnyard/gallery/hen/hen_00001.jpg`",
     ):
         barnyard.load(classes="hen", seeds=[1])
     (copy / "masks/gallery/hen/hen_00002.png").unlink()

@@ -1,4 +1,4 @@
-"""The engine on every model shape, against the network written out in NumPy; what must raise; what must not stay."""
+"""The engine on every model shape against NumPy; what must raise; what must not stay."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def close(a, b, tolerance=1e-4):
     np.testing.assert_allclose(a, b, atol=tolerance * np.abs(b).max())
 
 
-# ---- values --------------------------------------------------------------------------------------------------------
+# ---- values --------------------------------------------------------------------------------------
 
 
 def test_logits(case):
@@ -173,8 +173,14 @@ def test_relu6_and_leaky_gates(kind, gate):
 
 def test_half_precision_comes_out_as_float32():
     model = keras.Sequential(
-        [keras.Input((8, 8, 3)), layers.Conv2D(4, 3, activation="relu", dtype="mixed_float16", name="conv"), layers.Flatten(), layers.Dense(3, dtype="mixed_float16"),
-         layers.Activation("softmax", dtype="float32")])  # fmt: skip
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, activation="relu", dtype="mixed_float16", name="conv"),
+            layers.Flatten(),
+            layers.Dense(3, dtype="mixed_float16"),
+            layers.Activation("softmax", dtype="float32"),
+        ]
+    )
     x = shapes.pictures()
     z, p = vizlib.logits(model, x), vizlib.probabilities(model, x)
     assert (
@@ -197,7 +203,7 @@ def test_a_layer_that_is_called_twice_is_refused_with_what_takes_its_outputs():
     assert vizlib.activations(model, np.ones((1, 1, 1, 4)), "first").shape == (1, 1, 1, 4)
 
 
-# ---- what must raise -----------------------------------------------------------------------------------------------
+# ---- what must raise -----------------------------------------------------------------------------
 
 
 def small(*inner, head="softmax"):
@@ -309,7 +315,7 @@ x3 = shapes.pictures()
     ],
     ids=["uint8", "no batch", "channels", "size", "empty", "nan", "text"],
 )
-def test_bad_pictures(images, says):
+def test_bad_images(images, says):
     model = shapes.build(shapes.fused)[0]
     for call in (vizlib.logits, vizlib.gradient, lambda m, x: vizlib.activations(m, x, "conv1")):
         with pytest.raises(ValueError, match=says):
@@ -341,7 +347,7 @@ def test_bad_arguments(arguments, says):
         vizlib.gradient(shapes.build(shapes.fused)[0], x3, **arguments)
 
 
-# ---- what must not happen ------------------------------------------------------------------------------------------
+# ---- what must not happen ------------------------------------------------------------------------
 
 
 def test_second_class_layer_and_partial_batch_do_not_retrace():
@@ -419,11 +425,12 @@ def test_threads_share_one_engine():
     assert not failed
 
 
-def test_import_is_silent_and_does_not_load_the_rooms():
+def test_import_is_silent_and_does_not_load_the_modules():
     code = (
         "import vizlib, sys; "
         "mine = [m for m in sys.modules if m.startswith('vizlib.')]; "
-        "assert not {'vizlib.show', 'vizlib.widgets', 'vizlib.barnyard', 'ipywidgets'} & set(sys.modules), mine; "
+        "late = {'vizlib.show', 'vizlib.widgets', 'vizlib.barnyard', 'ipywidgets'}; "
+        "assert not late & set(sys.modules), mine; "
         "assert {'show', 'barnyard'} <= set(dir(vizlib))"
     )
     done = subprocess.run(

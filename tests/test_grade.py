@@ -1,4 +1,4 @@
-"""The committed grades of all maps are those that the code gives today, on a part of the pictures."""
+"""The committed grades of all maps are those that the code gives today, on some of the images."""
 
 import csv
 import sys
@@ -18,7 +18,7 @@ STORED = data.root() / "truth"
 @pytest.mark.slow
 @pytest.mark.parametrize("name", grade.METHODS)
 def test_grades_have_not_drifted(name):
-    """The first 14 pictures of a set where a method is quick, else the first 2."""
+    """The first 14 images of a set where a method is quick, else the first 2."""
     method = grade.METHODS[name]
     with np.load(grade.file(STORED, name)) as stored:
         for where, grader, pictures in grade.sets(method.slow):
@@ -26,9 +26,8 @@ def test_grades_have_not_drifted(name):
             for key, now in grade.grade(method, grader, pictures[:count]).items():
                 then = stored[f"{where}/{key}"][:count]
                 assert (np.isnan(then) == np.isnan(now)).all(), key
-                if key == "pointing" or key.startswith(
-                    "parts"
-                ):  # of near ties either may win on another processor
+                # of near ties either may win on another processor
+                if key == "pointing" or key.startswith("parts"):
                     assert np.nanmean(np.abs(then - now)) < 0.1, key
                 else:
                     np.testing.assert_allclose(now, then, rtol=0.02, atol=0.01, err_msg=key)

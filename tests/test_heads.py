@@ -118,8 +118,8 @@ def wrong_loss():
 
 
 OTHER = [
-    average_of_two, one_and_rest, clipped, concatenated, by_hand, mean_of_a_mask, headless, log_softmax, own_call,
-    compiled_call, regression, several_numbers, wrong_loss,
+    average_of_two, one_and_rest, clipped, concatenated, by_hand, mean_of_a_mask, headless,
+    log_softmax, own_call, compiled_call, regression, several_numbers, wrong_loss,
 ]  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def test_other_outputs_have_only_their_own_numbers(build):
         one = model(x)[:, -1]
     found = vizlib.gradient(model, X, 1 if y.shape[1] == 1 else y.shape[1] - 1, score="output")
     np.testing.assert_allclose(found, tape.gradient(one, x), atol=1e-6)
-    by_function = vizlib.gradient(model, X, lambda said: said[:, -1])
+    by_function = vizlib.gradient(model, X, lambda z: z[:, -1])
     np.testing.assert_allclose(by_function, found, atol=1e-6)
 
 
@@ -182,7 +182,8 @@ def test_compiling_again_changes_the_answer():
 
 
 def test_a_single_unit_speaks_for_two_classes():
-    for model in (classifier(1, "sigmoid"), classifier(1, loss=keras.losses.BinaryCrossentropy(from_logits=True))):  # fmt: skip
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    for model in (classifier(1, "sigmoid"), classifier(1, loss=loss)):
         z = vizlib.logits(model, X)
         assert z.shape == (3, 1)
         one, zero, none = (vizlib.gradient(model, X, k) for k in (1, 0, None))
@@ -298,9 +299,8 @@ def test_a_target_function_that_gives_nan_is_refused():
 
 def two_outputs():
     x, y = body(name="conv")
-    return keras.Model(
-        x, {"class": layers.Dense(3, "softmax", name="class")(y), "age": layers.Dense(1, name="age")(y)}
-    )  # fmt: skip
+    heads = layers.Dense(3, "softmax", name="class"), layers.Dense(1, name="age")
+    return keras.Model(x, {head.name: head(y) for head in heads})
 
 
 @pytest.mark.parametrize("build", [two_outputs, headless], ids=lambda f: f.__name__)
@@ -319,9 +319,9 @@ def test_what_asks_no_class_needs_none(build):
 
 def test_the_sentence_on_several_outputs_names_a_model_that_works():
     model = two_outputs()
-    with pytest.raises(ValueError, match="2 outputs") as said:
+    with pytest.raises(ValueError, match="2 outputs") as refused:
         vizlib.logits(model, X)
-    how = str(said.value).partition("as in ")[2].split(", or ")[0]
+    how = str(refused.value).partition("as in ")[2].split(", or ")[0]
     one = eval(how, {"keras": keras, "model": model})
     assert vizlib.logits(one, X).shape in ((3, 3), (3, 1))
 
@@ -331,9 +331,9 @@ def test_the_sentence_on_several_inputs_names_a_model_that_works():
     y = layers.Concatenate()([layers.Flatten()(image), meta])
     for order in ([image, meta], [meta, image]):
         model = keras.Model(order, layers.Dense(2)(y))
-        with pytest.raises(ValueError, match="2 inputs") as said:
+        with pytest.raises(ValueError, match="2 inputs") as refused:
             vizlib.logits(model, X)
-        code = str(said.value).partition("as in ")[2].partition(", with ")[0]
+        code = str(refused.value).partition("as in ")[2].partition(", with ")[0]
         scope = {"keras": keras, "tf": tf, "model": model, "meta": np.ones((1, 5), "float32")}
         exec(code, scope)
         given = {"image": X, "meta": np.ones((3, 5), "float32")}

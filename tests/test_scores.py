@@ -1,4 +1,4 @@
-"""The model card is what the weights do on the committed pictures, and says what was measured."""
+"""The model card is what the weights do on the committed images, and says what was measured."""
 
 import json
 import re
@@ -20,15 +20,13 @@ def card(request):
 
 
 def test_scores(card):
-    """Exactly: the nearest tie that decides a score is 0.01 of a logit, a thousand times what machines differ by."""
+    """Exactly: the nearest tie is 0.01 of a logit, a thousand times what machines differ by."""
     assert train.scores(vizlib.load(card["name"])) == card["scores"]
 
 
 def test_intervals():
-    assert train.interval(688, 700) == [
-        0.9703,
-        0.9902,
-    ]  # by hand: 0.98286 in the middle of Wilson's formula
+    # by hand: 0.98286 in the middle of Wilson's formula
+    assert train.interval(688, 700) == [0.9703, 0.9902]
     assert train.interval(0, 10)[0] == 0 and train.interval(10, 10)[1] == 1
 
 
@@ -97,7 +95,7 @@ def test_weights_and_features_are_those_of_the_list():
 
 
 def test_pooled_features_are_of_this_pocket():
-    """A classifier on the pooled features of the training pictures knows the gallery: they come from the same network."""
+    """They come from the same network: a classifier on them knows the gallery."""
     with np.load(data.root() / "weights/pocket_gap_features.npz") as f:
         features, labels = f["features"].astype(float), f["labels"]
     assert features.shape == (2205, 128) and set(labels) == set(range(7))

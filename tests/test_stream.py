@@ -44,14 +44,16 @@ SOURCES = {
     "images": lambda: list(X),
     "batches": lambda: [X[:1], X[1:].astype("float64")],
     "dataset": lambda: dataset.from_tensor_slices(X).batch(2),
-    "no length": lambda: dataset.from_generator(generator, output_signature=tf.TensorSpec((None, 8, 8, 3))),
+    "no length": lambda: dataset.from_generator(
+        generator, output_signature=tf.TensorSpec((None, 8, 8, 3))
+    ),
     "generator": generator,
     "with labels": lambda: dataset.from_tensor_slices((X, Y)).batch(2),
     "with weights": lambda: dataset.from_tensor_slices((X, Y, np.ones(5))).batch(2),
     "filtered": lambda: dataset.from_tensor_slices((X, Y)).filter(lambda x, y: y >= 0).batch(2),
     "PyDataset": lambda: Sequence(),
     "pairs in lists": lambda: iter([[X[:3], Y[:3]], [X[3:], Y[3:]]]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.filterwarnings("ignore:Your `PyDataset` class should call:UserWarning")

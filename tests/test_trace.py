@@ -1,4 +1,4 @@
-"""Traces: never stale, bounded in number, alike in threads, and the same for every kind of number and batch."""
+"""Traces: never stale, bounded in number, alike in threads, for every kind of number and batch."""
 
 import os
 import subprocess
@@ -62,12 +62,18 @@ def normalization():
 CHANGES = {
     "adapt": (normalization, adapt),
     "scale": (lambda: layers.Rescaling(1.0), lambda m: setattr(m.layers[0], "scale", 3.0)),
-    "scales": (lambda: layers.Rescaling([1.0, 1, 1]), lambda m: setattr(m.layers[0], "scale", [1.0, 2, 3])),
+    "scales": (
+        lambda: layers.Rescaling([1.0, 1, 1]),
+        lambda m: setattr(m.layers[0], "scale", [1.0, 2, 3]),
+    ),
     "slope": (lambda: layers.LeakyReLU(0.1), lambda m: setattr(m.layers[0], "negative_slope", 0.7)),
     "attribute": (Scaled, lambda m: setattr(m.layers[0], "factor", 2.0)),
     "array in place": (Scaled, lambda m: m.layers[0].table.__setitem__(1, 5.0)),
-    "activation": (layers.ReLU, lambda m: setattr(m.get_layer("conv"), "activation", keras.activations.elu)),
-}  # fmt: skip
+    "activation": (
+        layers.ReLU,
+        lambda m: setattr(m.get_layer("conv"), "activation", keras.activations.elu),
+    ),
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -124,6 +130,7 @@ def test_open_sizes_are_traced_once():
             vizlib.gradient(model, images, 0), true(model, images), atol=1e-6
         )
     assert len(calls) == 1 + 4  # and four of `true`
+    model.get_layer("conv").bias.assign(np.full(4, 9.0))  # no unit is shut
     maps = vizlib.activations(model, images, "conv")
     unit = vizlib.gradient(model, images, layer="conv", unit=(27, 28, 3))
     assert maps.shape == (2, 28, 29, 4) and unit[:, 27:, 28:].any() and not unit[:, :27].any()
@@ -237,24 +244,40 @@ import numpy as np, keras, tensorflow as tf
 import vizlib
 from keras import layers
 keras.utils.set_random_seed(0)
-model = keras.Sequential([keras.Input((16, 16, 3)), layers.Conv2D(4, 3, padding="same", activation="relu", name="conv"),
-    layers.MaxPooling2D(), layers.Conv2D(4, 3, activation="relu"), layers.GlobalAveragePooling2D(), layers.Dense(3, "softmax")])
+model = keras.Sequential([
+    keras.Input((16, 16, 3)),
+    layers.Conv2D(4, 3, padding="same", activation="relu", name="conv"),
+    layers.MaxPooling2D(),
+    layers.Conv2D(4, 3, activation="relu"),
+    layers.GlobalAveragePooling2D(),
+    layers.Dense(3, "softmax"),
+])
 x = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype("float32")
-found = [vizlib.logits(model, x), vizlib.gradient(model, x, 0), vizlib.activations(model, x, "conv"), vizlib.grad_cam(model, x, 1),
-    vizlib.guided_backprop(model, x, lambda z: z[:, 0] - z[:, 1]), vizlib.occlusion(model, x, 0, patch=4, stride=2, fill=0.0).scores,
-    vizlib.pgd(model, x, 0, epsilon=0.1, bounds=(-9, 9), steps=2), vizlib.integrated_gradients(model, x, 0, steps=4)]
+found = [
+    vizlib.logits(model, x),
+    vizlib.gradient(model, x, 0),
+    vizlib.activations(model, x, "conv"),
+    vizlib.grad_cam(model, x, 1),
+    vizlib.guided_backprop(model, x, lambda z: z[:, 0] - z[:, 1]),
+    vizlib.occlusion(model, x, 0, patch=4, stride=2, fill=0.0).scores,
+    vizlib.pgd(model, x, 0, epsilon=0.1, bounds=(-9, 9), steps=2),
+    vizlib.integrated_gradients(model, x, 0, steps=4),
+]
 print([float(np.round(np.abs(f).sum(), 3)) for f in found])
-"""  # fmt: skip
+"""
 
 
 def test_the_same_answers_in_every_mode():
-    said = {}
+    printed = {}
     for name, mode in {"": "", **MODES}.items():
         first = name == "no stderr"
         script = SCRIPT.format(before=mode if first else "", mode="" if first else mode)
         done = subprocess.run(
-            [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": "."}
-        )  # fmt: skip
+            [sys.executable, "-c", script],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": "."},
+        )
         assert done.returncode == 0, name
-        said[name] = done.stdout
-    assert len(set(said.values())) == 1 and said[""].startswith("[")
+        printed[name] = done.stdout
+    assert len(set(printed.values())) == 1 and printed[""].startswith("[")

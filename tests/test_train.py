@@ -1,4 +1,4 @@
-"""The recipe on a handful of pictures: folding is exact, training learns, resumes and writes what it promises."""
+"""The recipe on a handful of images: folding is exact, training resumes and writes its files."""
 
 import ast
 import csv
@@ -37,7 +37,7 @@ def test_folding_changes_nothing():
 
 
 def test_growing_keeps_what_was_learned():
-    """On a picture enlarged by whole blocks the grown network's first dense layer sees the same sums."""
+    """On an image enlarged by whole blocks the grown network's fc1 sees the same sums."""
     plain = tiny()
     small, large = train.normalised(plain, 32), train.normalised(plain, 64)
     train.grow(small, large)
@@ -54,8 +54,9 @@ def test_augmentation_shows_the_whole_animal_in_training_units():
     picture = np.full((40, 40, 3), 90, "uint8")
     picture[10:30, 12:28] = 250
     box = np.array([12, 10, 28, 30], "float32") / 40
-    many = train.Augmented(np.stack([picture] * train.BATCH), np.zeros(train.BATCH, int), np.stack([box] * train.BATCH),
-                           np.full(3, 100, "float32"), (0.5, 1.08), seed=0)  # fmt: skip
+    pictures, labels = np.stack([picture] * train.BATCH), np.zeros(train.BATCH, int)
+    boxes, mean = np.stack([box] * train.BATCH), np.full(3, 100, "float32")
+    many = train.Augmented(pictures, labels, boxes, mean, (0.5, 1.08), seed=0)
     x, y = many[0]
     assert (
         x.shape == (train.BATCH, 40, 40, 3) and x.dtype == np.float32 and y.shape == (train.BATCH,)
@@ -102,7 +103,7 @@ def test_the_recipe_does_not_name_a_backend():
 
 @pytest.mark.slow
 def test_trains_resumes_and_writes_its_files(tmp_path, monkeypatch):
-    """Two epochs of each stage on a world made from gallery pictures; stopped after the first, it goes on with the second."""
+    """On a world made of the gallery: stopped after the first epoch, it goes on with the second."""
     gallery, root = barnyard.load(seeds=range(4)), tmp_path / "set"
     rows = []
     for k, (image, name, seed) in enumerate(zip(gallery.images, gallery.names, gallery.seeds)):

@@ -1,4 +1,4 @@
-"""Lesson by lesson in real JupyterLab: as committed, after Run All, and with a control of its widget moved."""
+"""Lesson by lesson in real JupyterLab: as committed, after Run All, and with a control moved."""
 
 import os
 import secrets
@@ -18,7 +18,10 @@ pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 PICTURES = ROOT / "build/browser"  # screenshots, for those who want to look
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +35,11 @@ def lab(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     token = secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-               f"--IdentityProvider.token={token}", "--ServerApp.port_retries=0", f"--notebook-dir={copy / 'notebooks'}"]  # fmt: skip
+    command = [
+        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+        f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
+        f"--notebook-dir={copy / 'notebooks'}",
+    ]  # fmt: skip
     environment = {
         **os.environ,
         "JUPYTER_CONFIG_DIR": str(copy / "config"),
@@ -97,7 +103,8 @@ def test_lesson_in_lab(lab, browser, path):
     def sound(stage):
         whole(page, notebook)
         errors = notebook.locator(
-            "[data-mime-type='application/vnd.jupyter.error'], .jupyter-widgets.jp-mod-error, .jp-RenderedText[data-mime-type*='stderr']"
+            "[data-mime-type='application/vnd.jupyter.error'], .jupyter-widgets.jp-mod-error, "
+            ".jp-RenderedText[data-mime-type*='stderr']"
         )
         assert errors.count() == 0, errors.first.inner_text()
         assert "Error displaying widget" not in notebook.inner_text()
@@ -105,7 +112,8 @@ def test_lesson_in_lab(lab, browser, path):
         assert images.count() == figures
         for k in range(figures):
             assert images.nth(k).evaluate(
-                "e => e.complete && e.naturalWidth > 100 && Math.abs(e.width - e.naturalWidth / 2) <= 1"
+                "e => e.complete && e.naturalWidth > 100"
+                " && Math.abs(e.width - e.naturalWidth / 2) <= 1"
             )
         page.screenshot(path=PICTURES / f"{path.stem}-{stage}.png")
 
@@ -122,7 +130,8 @@ def test_lesson_in_lab(lab, browser, path):
     while time.monotonic() < deadline:
         page.wait_for_timeout(1000)
         kernel = page.evaluate(
-            "() => document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Notebook-ExecutionIndicator')?.dataset.status"
+            "() => document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden)"
+            " .jp-Notebook-ExecutionIndicator')?.dataset.status"
         )
         waiting = [t for t in counts.all_inner_texts() if "*" in t]
         if kernel == "idle" and not waiting and time.monotonic() > deadline - 230:
