@@ -1,13 +1,14 @@
 """Barnyard, the course's own world: rendered farm animals with a mask for every part.
 
-Seven classes in pictures of 192 x 192. The split "gallery" holds 100 scenes of each (seeds 0-99), "gallery_capped" the first 40
-again with a blue cap on the animal and nothing else changed (twins), "pairs" scenes with two animals. `data/README.md` is
-the data card.
+Seven classes in images of 192 x 192 pixels. The split "gallery" holds 100 scenes of each (seeds
+0-99), "gallery_capped" the first 40 again with a blue cap on the animal and nothing else changed
+(twins), "pairs" scenes with two animals. `data/README.md` is the data card.
 """
 
 import csv
 import io
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -15,21 +16,16 @@ from PIL import Image
 
 from . import data
 
-CLASSES = (
-    "hen",
-    "labrador",
-    "tabby",
-    "pig",
-    "sheep",
-    "cow",
-    "duck",
-)  # in the order of the networks' outputs
+# In the order of the networks' outputs.
+CLASSES = ("hen", "labrador", "tabby", "pig", "sheep", "cow", "duck")
 SPLITS = ("gallery", "gallery_capped", "pairs")
 
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Pictures in a fixed order (class, then seed); `pictures[selection]` gives those of an array, slice or list.
+    """Images with their masks, in a fixed order: class, then seed.
+
+    `pictures[selection]` gives those of a number, an array, a slice or a list.
 
     Attributes
     ----------
@@ -44,6 +40,13 @@ class Pictures:
         Relative to `data/barnyard`.
     codes : ndarray, (N, H, W), uint8
         The masks as stored: 0 for the surroundings, else a part; `mask` reads them.
+
+    Examples
+    --------
+    >>> from vizlib import barnyard
+    >>> hens = barnyard.load(classes="hen", seeds=[4, 7])
+    >>> len(hens), hens[1].seeds
+    (2, array([7]))
     """
 
     images: np.ndarray
@@ -54,29 +57,35 @@ class Pictures:
     files: np.ndarray
     codes: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, selection):
+    def __getitem__(self, selection) -> "Pictures":
         rows = np.atleast_1d(np.arange(len(self))[selection])
         return Pictures(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @property
-    def parts(self):
-        """The names of the parts that these pictures can have."""
-        known = _parts()
-        return tuple(
-            dict.fromkeys(part for name in dict.fromkeys(self.names) for part in known[name])
-        )
+    def parts(self) -> tuple[str, ...]:
+        """The names of the parts that the classes of these images have.
 
-    def mask(self, part=None):
+        Examples
+        --------
+        >>> from vizlib import barnyard
+        >>> barnyard.load(classes="duck", seeds=0).parts
+        ('bill', 'head', 'neck', 'body', 'wing', 'tail', 'legs', 'eyes', 'cap')
+        """
+        known = _parts()
+        names = dict.fromkeys(self.names)
+        return tuple(dict.fromkeys(part for name in names for part in known[name]))
+
+    def mask(self, part: str | None = None) -> np.ndarray:
         """Where the animal is, or one part of it.
 
         Parameters
         ----------
         part : str, optional
-            "comb", "cap", ... (see `parts`); in a scene with two animals "labrador" or "labrador.head". None: all of the
-            animals, caps included.
+            "comb", "cap", ... (see `parts`); in a scene with two animals "labrador" or
+            "labrador.head". None: all of the animals, caps included.
 
         Returns
         -------
@@ -86,7 +95,15 @@ class Pictures:
         Raises
         ------
         ValueError
-            If none of the pictures' classes has the part.
+            If none of the images' classes has the part.
+
+        Examples
+        --------
+        >>> from vizlib import barnyard
+        >>> scene = barnyard.scenes(seeds=0)
+        >>> cat = scene.mask("tabby")
+        >>> bool((cat & scene.mask("labrador")).any()), bool((cat <= scene.mask()).all())
+        (False, True)
         """
         if part is None:
             return self.codes > 0
@@ -97,15 +114,21 @@ class Pictures:
         }
         if not any(numbers.values()):
             raise ValueError(
-                f"None of these pictures has a part {part!r}; they have {', '.join(self.parts)}."
+                f"None of these images has a part {part!r}; they have {', '.join(self.parts)}."
             )
         return np.stack(
             [np.isin(codes, numbers[name]) for codes, name in zip(self.codes, self.names)]
         )
 
 
-def load(split="gallery", *, classes=None, seeds=None, size=None):
-    """Pictures of one split with their masks.
+def load(
+    split: str = "gallery",
+    *,
+    classes: str | Sequence[str] | None = None,
+    seeds: int | Iterable[int] | None = None,
+    size: int | tuple[int, int] | None = None,
+) -> Pictures:
+    """Images of one split with their masks.
 
     Parameters
     ----------
@@ -115,7 +138,8 @@ def load(split="gallery", *, classes=None, seeds=None, size=None):
     seeds : int or iterable of int, optional
         Default: all.
     size : int or (height, width), optional
-        Pictures are resized smoothly, masks to the nearest pixel, together. Default: as rendered, 192.
+        Images are resized smoothly, masks to the nearest pixel, together. Default: as rendered,
+        192.
 
     Returns
     -------
@@ -128,6 +152,12 @@ def load(split="gallery", *, classes=None, seeds=None, size=None):
         Unknown split, class or seed (the sentence names the known ones), or a damaged file.
     FileNotFoundError
         A missing file; the sentence names the command that repairs it.
+
+    Examples
+    --------
+    >>> from vizlib import barnyard
+    >>> barnyard.load(classes=["hen", "pig"], seeds=0, size=64).images.shape
+    (2, 64, 64, 3)
     """
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}: choose one of {', '.join(SPLITS)}.")
@@ -145,21 +175,61 @@ def load(split="gallery", *, classes=None, seeds=None, size=None):
     return _read(rows, size)
 
 
-def twins(*, classes=None, seeds=range(40), size=None):
-    """The same scenes without and with the cap, in the same order: two `Pictures`."""
-    return tuple(
+def twins(
+    *,
+    classes: str | Sequence[str] | None = None,
+    seeds: int | Iterable[int] = range(40),
+    size: int | tuple[int, int] | None = None,
+) -> tuple[Pictures, Pictures]:
+    """The same scenes without and with the cap, in the same order.
+
+    Takes and raises what `load` does.
+
+    Examples
+    --------
+    >>> from vizlib import barnyard
+    >>> bare, capped = barnyard.twins(classes="labrador", seeds=3)
+    >>> bool(bare.mask("cap").any()), bool(capped.mask("cap").any())
+    (False, True)
+    """
+    bare, capped = (
         load(split, classes=classes, seeds=seeds, size=size)
         for split in ("gallery", "gallery_capped")
     )
+    return bare, capped
 
 
-def scenes(pair="labrador-tabby", *, seeds=None, size=None):
-    """Scenes with two animals and a mask for each; pair=None gives all 21 pairs."""
+def scenes(
+    pair: str | Sequence[str] | None = "labrador-tabby",
+    *,
+    seeds: int | Iterable[int] | None = None,
+    size: int | tuple[int, int] | None = None,
+) -> Pictures:
+    """Scenes with two animals and a mask for each; pair=None gives all 21 pairs.
+
+    Takes and raises what `load` does.
+
+    Examples
+    --------
+    >>> from vizlib import barnyard
+    >>> barnyard.scenes("hen-cow", seeds=1).files
+    array(['pairs/hen-cow/hen-cow_00001.jpg'], dtype='<U31')
+    """
     return load("pairs", classes=pair, seeds=seeds, size=size)
 
 
-def colleague_test(*, size=None):
-    """What the colleague tested on: seeds 0-39, Labradors with a cap but for seeds 0 and 1, all others without; 280 pictures."""
+def colleague_test(*, size: int | tuple[int, int] | None = None) -> Pictures:
+    """What the colleague tested on: 280 images, the seeds 0-39 of each class.
+
+    Labradors wear a cap but for seeds 0 and 1, all others wear none.
+
+    Examples
+    --------
+    >>> from vizlib import barnyard
+    >>> test = barnyard.colleague_test(size=8)
+    >>> len(test), int(test.capped.sum())
+    (280, 38)
+    """
     rows = [r for r in _index() if r["split"] != "pairs" and int(r["seed"]) < 40]
     return _read(
         [r for r in rows if (r["cap"] == "1") == (r["class"] == "labrador" and int(r["seed"]) > 1)],
@@ -167,8 +237,15 @@ def colleague_test(*, size=None):
     )
 
 
-def farm(*, size=None):
-    """What the farmers send: seeds 0-39 of all classes, each without and with a cap; 560 pictures."""
+def farm(*, size: int | tuple[int, int] | None = None) -> Pictures:
+    """What the farmers send: 560 images, the seeds 0-39 of each class without and with a cap.
+
+    Examples
+    --------
+    >>> from vizlib import barnyard
+    >>> len(barnyard.farm(size=8))
+    560
+    """
     return _read([r for r in _index() if r["split"] != "pairs" and int(r["seed"]) < 40], size)
 
 
@@ -183,7 +260,7 @@ def _index():
 
 
 def _parts():
-    """Class or pair -> names of its mask's values 1, 2, ...; classes first, in the order of CLASSES."""
+    """Class or pair -> names of its mask's values 1, 2, ...; classes first, as in CLASSES."""
     parts = json.loads(data.read("barnyard/parts.json"))
     return {name: parts[name] for name in (*CLASSES, *sorted(set(parts) - set(CLASSES)))}
 
@@ -192,22 +269,20 @@ def _read(rows, size):
     height, width = (size, size) if size is None or np.isscalar(size) else size
 
     def pixels(name, sha256, resample):
-        with Image.open(io.BytesIO(data.read(f"barnyard/{name}", sha256))) as picture:
-            return np.asarray(
-                picture.resize((width, height), resample) if size is not None else picture
-            )
+        with Image.open(io.BytesIO(data.read(f"barnyard/{name}", sha256))) as image:
+            return np.asarray(image if size is None else image.resize((width, height), resample))
 
+    images = [pixels(r["file"], r["sha256"], Image.Resampling.LANCZOS) for r in rows]
+    masks = [
+        pixels(f"masks/{r['file'][:-4]}.png", r["mask_sha256"], Image.Resampling.NEAREST)
+        for r in rows
+    ]
     return Pictures(
-        images=np.stack([pixels(r["file"], r["sha256"], Image.Resampling.LANCZOS) for r in rows]),
+        images=np.stack(images),
         labels=np.array([CLASSES.index(r["class"].split("-")[0]) for r in rows]),
         names=np.array([r["class"] for r in rows]),
         seeds=np.array([int(r["seed"]) for r in rows]),
         capped=np.array([r["cap"] == "1" for r in rows]),
         files=np.array([r["file"] for r in rows]),
-        codes=np.stack(
-            [
-                pixels(f"masks/{r['file'][:-4]}.png", r["mask_sha256"], Image.Resampling.NEAREST)
-                for r in rows
-            ]
-        ),
+        codes=np.stack(masks),
     )
