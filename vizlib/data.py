@@ -1,27 +1,36 @@
-"""Where the course keeps its data, and how a file of it is read: whole and unchanged, or not at all."""
+"""Where the course keeps its data, and how a file is read: whole and unchanged, or not at all."""
 
 import hashlib
 import os
 from pathlib import Path
 
 
-def root():
+def root() -> Path:
     """The folder `data/`: beside the package in a checkout, else what VIZLIB_DATA names.
 
     Raises
     ------
     FileNotFoundError
         If neither is there.
+
+    Examples
+    --------
+    >>> from vizlib import data
+    >>> (data.root() / "barnyard").is_dir()
+    True
     """
-    for folder in (Path(__file__).parent.parent / "data", os.environ.get("VIZLIB_DATA")):
-        if folder and (Path(folder) / "barnyard/index.csv").is_file():
+    named = os.environ.get("VIZLIB_DATA")
+    for folder in (Path(__file__).parent.parent / "data", named):
+        if folder and os.path.isfile(Path(folder) / "barnyard/index.csv"):
             return Path(folder)
+    wrong = f" (VIZLIB_DATA names {named!r}, which is not it)" if named else ""
     raise FileNotFoundError(
-        "The course's data is not here: clone the repository and set VIZLIB_DATA to the path of its data/ folder."
+        f"The course's data is not here{wrong}: "
+        "clone the repository and set VIZLIB_DATA to the path of its data/ folder."
     )
 
 
-def read(name, sha256=None):
+def read(name: str, sha256: str | None = None) -> bytes:
     """The bytes of a file of `data/`, checked against its SHA-256.
 
     Parameters
@@ -33,17 +42,41 @@ def read(name, sha256=None):
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        A missing or a damaged file; the sentence names the command that repairs it.
+    FileNotFoundError
+        A file that is missing or cannot be read; the sentence names the command that repairs it.
+    ValueError
+        A damaged file; the sentence names the command that repairs it.
+
+    Examples
+    --------
+    >>> from vizlib import data
+    >>> data.read("barnyard/index.csv")[:16]
+    b'file,split,class'
     """
-    path = root() / name
-    repair = f"repair it with `git checkout -- data/{name}`."
-    if not path.is_file():
-        raise FileNotFoundError(f"data/{name} is missing: {repair}")
-    content = path.read_bytes()
+    content = _bytes(name)
     if sha256 is None:
-        lines = (path.parent / "SHA256SUMS").read_text().splitlines()
-        sha256 = {file: digest for digest, file in map(str.split, lines)}[path.name]
+        folder, _, file = name.rpartition("/")
+        sums = f"{folder}/SHA256SUMS"
+        lines = _bytes(sums).decode(errors="replace").splitlines()
+        sha256 = {line[66:]: line[:64] for line in lines}.get(file)
+        if sha256 is None:
+            raise ValueError(f"data/{sums} says nothing of {file}: {_repair(sums)}")
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise ValueError(f"data/{name} is damaged: {repair}")
+        raise ValueError(f"data/{name} is damaged: {_repair(name)}")
     return content
+
+
+def _bytes(name):
+    path = root() / name
+    if not path.exists():
+        raise FileNotFoundError(f"data/{name} is missing: {_repair(name)}")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileNotFoundError(
+            f"data/{name} cannot be read ({error.strerror}): make it readable, or {_repair(name)}"
+        ) from error
+
+
+def _repair(name):
+    return f"repair it with `git checkout -- data/{name}`."
