@@ -37,11 +37,8 @@ def windows_clone(tmp_path_factory):
         pytest.skip("no git repository here, or no git: nothing to clone")
     git = ["git", "-c", "safe.directory=*", "-c", "core.autocrlf=true", "-c", "core.eol=crlf"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    for command in (
-        ["clone", "--quiet", "--no-checkout", repository, folder],
-        ["-C", folder, "checkout", "--quiet", "HEAD", "--", "data", "notebooks", ".ci", "Makefile"],
-    ):
-        subprocess.run([*git, *command], check=True, capture_output=True, env=environment)
+    command = [*git, "clone", "--quiet", repository, folder]
+    subprocess.run(command, check=True, capture_output=True, env=environment)
     return folder
 
 
