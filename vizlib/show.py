@@ -1,43 +1,58 @@
-"""Everything that has a colour. Functions that draw return a matplotlib Figure; `figure` puts it on the page."""
+"""Everything that has a colour.
+
+Functions that draw return a matplotlib Figure; `figure` puts it on the page.
+"""
 
 import io
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from IPython.display import display
 from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
 from ._checks import as_array, as_numbers
+from .types import Maps
 
 DPI, WIDEST = 144, 10  # dots per inch, inches
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 
 
-def figure(fig, *, alt):
+def figure(fig: Figure, *, alt: str) -> None:
     """Put a figure on the page, with a text for those who cannot see it, and close it.
 
-    Photographs and maps become JPEG, charts PNG; at most 10 inches wide, 144 dots per inch.
+    Images and maps become JPEG, charts PNG; at most 10 inches wide, 144 dots per inch.
 
     Parameters
     ----------
     fig : matplotlib.figure.Figure
     alt : str
-        What the picture shows, in one or two sentences.
+        What the figure shows, in one or two sentences.
 
     Raises
     ------
     ValueError
         No alternative text, or a figure that is too wide for a page.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import show
+    >>> fig = show.grid([np.eye(4)], width=1)
+    >>> show.figure(fig, alt="Four bright cells on a diagonal.")  # doctest: +ELLIPSIS
+    {'image/png': ...'text/plain': 'Four bright cells on a diagonal.'}
     """
     if not alt.strip():
         raise ValueError(
-            "Every figure has an alternative text: figure(fig, alt='what the picture shows')."
+            "Every figure has an alternative text: figure(fig, alt='what the figure shows')."
         )
     if fig.get_figwidth() > WIDEST:
         raise ValueError(
-            f"A page takes figures of up to {WIDEST} inches, not {fig.get_figwidth():g}: make it narrower."
+            f"A page takes figures of up to {WIDEST} inches, not {fig.get_figwidth():g}: "
+            "make it narrower."
         )
     drawn = io.BytesIO()
     fig.savefig(drawn, format="png", dpi=DPI, facecolor="white")
@@ -46,10 +61,10 @@ def figure(fig, *, alt):
     photographic = any(min(image.get_size()) >= 32 for axes in fig.axes for image in axes.images)
     mime = "image/jpeg" if photographic else "image/png"
     encoded = io.BytesIO()
-    picture.save(
-        encoded,
-        **(dict(format="JPEG", quality=85) if photographic else dict(format="PNG", optimize=True)),
-    )
+    if photographic:
+        picture.save(encoded, format="JPEG", quality=85)
+    else:
+        picture.save(encoded, format="PNG", optimize=True)
     size = {"width": picture.width // 2, "height": picture.height // 2}
     display(
         {mime: encoded.getvalue(), "text/plain": alt},
@@ -58,14 +73,24 @@ def figure(fig, *, alt):
     )
 
 
-def grid(images, *, titles=(), rows=(), columns=None, limits=None, unit="", width=9.0):
-    """Pictures and maps in rows and columns.
+def grid(
+    images: Iterable[np.ndarray | None],
+    *,
+    titles: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    columns: int | None = None,
+    limits: tuple[float, float] | None = None,
+    unit: str = "",
+    width: float = 9.0,
+) -> Figure:
+    """Images and maps in rows and columns.
 
     Parameters
     ----------
     images : sequence of arrays
-        Pictures (H, W, 3), uint8 or in 0..1; maps (h, w), each from 0 to its own largest value; boolean masks (H, W); or None
-        for an empty place. If any map has negative values, all are drawn in two colours around zero.
+        Images (H, W, 3), uint8 or in 0..1; maps (h, w), each from 0 to its own largest value;
+        boolean masks (H, W); or None for an empty cell. If any map has negative values, all are
+        drawn in two colours around zero.
     titles : sequence of str
         Over each image, or over each column if there is one per column.
     rows : sequence of str
@@ -80,6 +105,14 @@ def grid(images, *, titles=(), rows=(), columns=None, limits=None, unit="", widt
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import show
+    >>> fig = show.grid([np.eye(4), 1 - np.eye(4)], titles=["map", "the rest"], width=4)
+    >>> [axes.get_title() for axes in fig.axes]
+    ['map', 'the rest']
     """
     images = list(images)
     columns = columns or min(len(images), max(1, int(np.ceil(np.sqrt(2 * len(images))))))
@@ -90,8 +123,8 @@ def grid(images, *, titles=(), rows=(), columns=None, limits=None, unit="", widt
         lines if len(titles) > columns else bool(titles)
     )
     has_signed = any(image is not None and image.ndim == 2 and image.min() < 0 for image in images)
-    fig = Figure((width, height), dpi=DPI, layout="constrained")
-    fig.get_layout_engine().set(w_pad=0.02, h_pad=0.04, wspace=0, hspace=0)
+    tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.04, wspace=0, hspace=0)
+    fig = Figure((width, height), dpi=DPI, layout=tight)
     axes = fig.subplots(lines, columns, squeeze=False)
     drawn = None
     for i, ax in enumerate(axes.flat):
@@ -108,27 +141,35 @@ def grid(images, *, titles=(), rows=(), columns=None, limits=None, unit="", widt
     return fig
 
 
-def _draw(ax, image, limits, signed):
-    """Draw a picture, a mask or a map; returns the artist of a map."""
+def _draw(ax, image, limits, has_signed):
+    """Draw an image, a mask or a map; returns the artist of a map."""
     if image.ndim == 3 or image.dtype == bool:
         ax.imshow(image, cmap="gray", interpolation="nearest" if len(image) < 64 else None)
         return None
     top = float(np.abs(image).max()) or 1.0
-    low, high = limits or (-top if signed else 0.0, top)
+    low, high = limits or (-top if has_signed else 0.0, top)
     return ax.imshow(
         image,
-        cmap=DIVERGING if signed else SEQUENTIAL,
+        cmap=DIVERGING if has_signed else SEQUENTIAL,
         vmin=low,
         vmax=high,
         interpolation="nearest",
     )
 
 
-def signed(maps, *, share=1.0):
-    """Signed maps with three channels, (N, h, w, 3), as pictures in 0..1: grey is zero.
+def signed(maps: Maps, *, share: float = 1.0) -> np.ndarray:
+    """Signed maps with three channels, (N, h, w, 3), as images in 0..1: grey is zero.
 
-    Each map goes by its own largest value or, with a `share` below 1, by the value that this share of its values does not
-    exceed; the rest is drawn as bright as that.
+    Each map goes by its own largest value or, with a `share` below 1, by the value that this share
+    of its values does not exceed; the rest is drawn as bright as that.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import show
+    >>> maps = np.array([-2, 0, 1]).reshape(1, 1, 1, 3)
+    >>> show.signed(maps).ravel().tolist()
+    [0.0, 0.5, 0.75]
     """
     maps = np.asarray(maps, "float32")
     size, axes = np.abs(maps), (-3, -2, -1)
@@ -137,9 +178,8 @@ def signed(maps, *, share=1.0):
         if share == 1
         else np.quantile(size, share, axis=axes, keepdims=True)
     )
-    top = np.where(
-        top == 0, size.max(axes, keepdims=True), top
-    )  # a map that is almost everywhere zero
+    # a map that is zero almost everywhere goes by its largest value
+    top = np.where(top == 0, size.max(axes, keepdims=True), top)
     return 0.5 + 0.5 * np.clip(maps / np.where(top == 0, 1, top), -1, 1)
 
 
@@ -204,8 +244,16 @@ def overlay(picture, heat, *, strength: float = 0.9, limits=None) -> np.ndarray:
     return np.rint(grey * (1 - cover) + colour * cover).astype("uint8")
 
 
-def thumbnails(pictures, points, *, groups=None, grid=False, side=0.045, width=9.0):
-    """Pictures in the plane, each at its point.
+def thumbnails(
+    pictures: np.ndarray,
+    points: np.ndarray,
+    *,
+    groups: Sequence | np.ndarray | None = None,
+    grid: bool = False,
+    side: float = 0.045,
+    width: float = 9.0,
+) -> Figure:
+    """Images in the plane, each at its point.
 
     Parameters
     ----------
@@ -214,16 +262,25 @@ def thumbnails(pictures, points, *, groups=None, grid=False, side=0.045, width=9
     groups : array, (N,), optional
         Names or numbers; each gets a colour, for the frames and dots, and a line in the legend.
     grid : bool
-        Move every picture to a place of a square grid, as near as possible to its point, so that all are seen. Otherwise a
-        picture that would cover another one is a dot.
+        Move every image to a cell of a square grid, as near as possible to its point, so that all
+        are seen. Otherwise an image that would cover another one is a dot.
     side : float
-        Of a picture, as a share of the figure's; in a grid the grid decides.
+        Of an image, as a share of the figure's; in a grid the grid decides.
     width : float
         In inches.
 
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import show
+    >>> images = np.zeros((3, 8, 8, 3), "uint8")
+    >>> fig = show.thumbnails(images, [[0, 0], [1, 2], [1.01, 2]], width=2)
+    >>> len(fig.axes[0].images)  # the third would cover the second
+    2
     """
     points = np.asarray(points, float) - np.min(points, 0)
     points /= np.maximum(points.max(0), 1e-12)
@@ -232,13 +289,11 @@ def thumbnails(pictures, points, *, groups=None, grid=False, side=0.045, width=9
 
         cells = int(np.ceil(np.sqrt(len(points))))
         side = 1 / cells
-        places = (
-            np.stack(np.meshgrid(*[np.arange(cells)] * 2, indexing="ij"), -1).reshape(-1, 2) + 0.5
-        ) * side
+        centres = (np.indices((cells, cells)).reshape(2, -1).T + 0.5) * side
         # ranks fill the square evenly, whatever the shape of the cloud
         ranks = points.argsort(0).argsort(0) / max(len(points) - 1, 1)
-        _, chosen = linear_sum_assignment(((ranks[:, None] - places[None]) ** 2).sum(-1))
-        points, shown = places[chosen], np.arange(len(points))
+        _, chosen = linear_sum_assignment(((ranks[:, None] - centres[None]) ** 2).sum(-1))
+        points, shown = centres[chosen], np.arange(len(points))
     else:
         points, shown = points * (1 - side) + side / 2, []
         for i in range(len(points)):
@@ -285,7 +340,9 @@ def thumbnails(pictures, points, *, groups=None, grid=False, side=0.045, width=9
     return fig
 
 
-def scatter(panels, points, *, width=9.0):
+def scatter(
+    panels: dict[str, Sequence | np.ndarray], points: np.ndarray, *, width: float = 9.0
+) -> Figure:
     """The same points side by side, coloured by different things.
 
     Parameters
@@ -299,6 +356,14 @@ def scatter(panels, points, *, width=9.0):
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from vizlib import show
+    >>> panels = {"animal": ["hen", "hen", "pig"], "cap": ["yes", "no", "no"]}
+    >>> fig = show.scatter(panels, [[0, 0], [0, 1], [2, 1]], width=4)
+    >>> [axes.get_title() for axes in fig.axes]
+    ['animal', 'cap']
     """
     points = np.broadcast_to(points, (len(panels), *np.shape(points)[-2:]))
     fig = Figure((width, width / len(panels) + 0.7), dpi=DPI, layout="constrained")
@@ -328,18 +393,32 @@ def scatter(panels, points, *, width=9.0):
     return fig
 
 
-def confusions(tables, labels, *, width=9.0):
-    """Confusion matrices side by side, rows the truth, columns the answer, with the counts written in.
+def confusions(
+    tables: dict[str, np.ndarray], labels: Sequence[str], *, width: float = 9.0
+) -> Figure:
+    """Confusion matrices side by side, with the counts written in.
+
+    Rows are what it is, columns what the network predicts.
 
     Parameters
     ----------
     tables : dict
         Title -> (K, K) counts.
     labels : sequence of str
+    width : float
+        In inches.
 
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import show
+    >>> fig = show.confusions({"by day": np.array([[9, 1], [0, 10]])}, ["hen", "pig"], width=3)
+    >>> [count.get_text() for count in fig.axes[0].texts]
+    ['9', '1', '10']
     """
     fig = Figure((width, width / len(tables) + 0.2), dpi=DPI, layout="constrained")
     for ax, (title, table) in zip(np.atleast_1d(fig.subplots(1, len(tables))), tables.items()):
@@ -359,7 +438,7 @@ def confusions(tables, labels, *, width=9.0):
         ax.set(
             xticks=range(len(labels)),
             yticks=range(len(labels)),
-            xlabel="the network says",
+            xlabel="the network predicts",
             ylabel="it is",
         )
         ax.set_xticklabels(labels, rotation=45, ha="right", rotation_mode="anchor", fontsize=8)
@@ -368,30 +447,38 @@ def confusions(tables, labels, *, width=9.0):
     return fig
 
 
-def grades(panels, *, width=10.0):
+def grades(panels: dict[str, tuple[dict, float | None]], *, width: float = 10.0) -> Figure:
     """Values with intervals, one row for each name, one panel for each grade.
 
     Parameters
     ----------
     panels : dict
-        Title -> (rows, chance): rows a dict of name -> (value, low, high), all panels with names of the first; chance a number
-        that a thin line marks, or None.
+        Title -> (rows, chance): rows a dict of name -> (value, low, high), all panels with names of
+        the first; chance a number that a thin line marks, or None.
     width : float
         In inches.
 
     Returns
     -------
     matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from vizlib import show
+    >>> rows = {"gradient": (1.4, 1.3, 1.5), "Grad-CAM": (2.1, 1.9, 2.2)}
+    >>> fig = show.grades({"mass inside": (rows, 1)}, width=4)
+    >>> [label.get_text() for label in fig.axes[0].get_yticklabels()]
+    ['gradient', 'Grad-CAM']
     """
     names = list(next(iter(panels.values()))[0])
     fig = Figure((width, 0.24 * len(names) + 0.6), dpi=DPI, layout="constrained")
     for ax, (title, (rows, chance)) in zip(
         np.atleast_1d(fig.subplots(1, len(panels), sharey=True)), panels.items()
     ):
-        places = [names.index(name) for name in rows]
+        lines = [names.index(name) for name in rows]
         value, low, high = np.array(list(rows.values())).T
         ax.errorbar(
-            value, places, xerr=(value - low, high - value), fmt="o", markersize=4, linewidth=1.2
+            value, lines, xerr=(value - low, high - value), fmt="o", markersize=4, linewidth=1.2
         )
         if chance is not None:
             ax.axvline(chance, color="black", linewidth=0.6)
@@ -403,13 +490,29 @@ def grades(panels, *, width=10.0):
     return fig
 
 
-def enlarge(picture, side):
-    """A uint8 picture as a square of `side` pixels, each of its pixels a block."""
+def enlarge(picture: np.ndarray, side: int) -> np.ndarray:
+    """A uint8 image as a square of `side` pixels, each of its pixels a block.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import show
+    >>> show.enlarge(np.eye(2, dtype="uint8"), 4)[0].tolist()
+    [1, 1, 0, 0]
+    """
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.NEAREST))
 
 
-def png(picture):
-    """A uint8 picture as PNG bytes: what an image widget takes."""
+def png(picture: np.ndarray) -> bytes:
+    """A uint8 image as PNG bytes: what an image widget takes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import show
+    >>> show.png(np.zeros((2, 2, 3), "uint8"))[1:4]
+    b'PNG'
+    """
     out = io.BytesIO()
     Image.fromarray(picture).save(out, format="PNG")
     return out.getvalue()
