@@ -1,0 +1,96 @@
+"""Images that are not as the model takes them: each gets the sentence that fits."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import vizlib
+
+RNG = np.random.default_rng(0)
+
+
+def network(*shape, first=(), **options):
+    return keras.Sequential(
+        [keras.Input(shape, **options), *first, layers.Flatten(), layers.Dense(3, name="out")]
+    )
+
+
+GREY, COLOUR, OPEN = network(6, 5, 1), network(6, 5, 3), (None, None, 3)
+
+
+class Stranger:
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("call detach first\nlong story")
+
+
+@pytest.mark.parametrize(
+    "model, images, says",
+    [
+        (GREY, np.ones((4, 6, 5)), r"give images\[\.\.\., None\], of shape \(4, 6, 5, 1\)"),
+        (GREY, np.ones((6, 5)), r"give images\[None, \.\.\., None\]"),
+        (GREY, np.ones((6, 5, 1)), r"give images\[None\]"),
+        (COLOUR, np.ones((6, 5, 3)), r"give images\[None\]"),
+        (COLOUR, np.ones((4, 6, 5)), r"images\[\.\.\., None\] for grey ones"),
+        (COLOUR, np.ones((2, 6, 5, 1)), r"np\.repeat\(images, 3, axis=-1\)"),
+        (COLOUR, np.ones((2, 3, 6, 5)), r"takes images of shape \(N, 6, 5, 3\)"),
+        (COLOUR, np.ones((2, 6, 5, 3), "uint8"), r"trained on them, net\.preprocess.*astype"),
+        (COLOUR, np.full((2, 6, 5, 3), 1e300), "NaN or infinite"),
+        (COLOUR, np.ones((2, 6, 5, 3), complex), "real numbers.*complex"),
+        (COLOUR, np.ones((2, 6, 5, 3), bool), "real numbers.*bool"),
+        (COLOUR, [[1, 2], [3]], "cannot be read as an array"),
+        (COLOUR, Stranger(), r"cannot be read as an array \(RuntimeError\)"),
+        (COLOUR, None, "real numbers.*NoneType"),
+        (COLOUR, "hen.jpg", "real numbers"),
+        (COLOUR, 7, r"N at least 1, not \(\)"),
+    ],
+)
+def test_the_sentence_fits(model, images, says):
+    for call in (vizlib.logits, vizlib.gradient, lambda m, x: vizlib.activations(m, x, "out")):
+        with pytest.raises(ValueError, match=says):
+            call(model, images)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float16", "int32", "int64"])
+def test_other_numbers_are_cast(kind):
+    images = RNG.integers(-9, 9, (2, 6, 5, 3)).astype(kind)
+    want = vizlib.logits(COLOUR, images.astype("float32"))
+    np.testing.assert_array_equal(vizlib.logits(COLOUR, images), want)
+    np.testing.assert_array_equal(vizlib.logits(COLOUR, images.tolist()), want)
+
+
+def test_a_model_that_takes_uint8_is_given_it():
+    model = network(6, 5, 3, first=[layers.Rescaling(1 / 255)], dtype="uint8")
+    images = RNG.integers(0, 256, (2, 6, 5, 3)).astype("uint8")
+    np.testing.assert_allclose(vizlib.logits(model, images), model(images), atol=1e-5)
+    assert vizlib.activations(model, images, "out").shape == (2, 3)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 2.0, True, None, "8"])
+def test_batch_sizes(batch_size):
+    with pytest.raises(ValueError, match="batch_size is a whole number of at least 1"):
+        vizlib.logits(COLOUR, np.ones((2, 6, 5, 3)), batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        lambda x: x * tf.cast(x > 0, x.dtype),
+        lambda x: tf.where(x > 0, x, 0.0),
+        lambda x: tf.maximum(x, 0.0),
+        lambda x: x * tf.nn.sigmoid(x),
+    ],
+    ids=["product with a gate", "where", "maximum", "swish"],
+)
+def test_a_relu_by_hand_is_no_linear_operation(gate):
+    class Gate(layers.Layer):
+        def call(self, x):
+            return gate(x)
+
+    first = [layers.Conv2D(4, 3, activation="relu"), Gate(name="gate"), layers.Conv2D(4, 2)]
+    model = network(6, 5, 3, first=first)
+    images = RNG.normal(size=(2, 6, 5, 3))
+    assert vizlib.gradient(model, images, 0).any()
+    with pytest.raises(ValueError, match="guided rule is defined.*gate"):
+        vizlib.guided_backprop(model, images, 0)
