@@ -1,4 +1,4 @@
-"""Write the golden numbers of all lessons (`make golden`): only when a change of results is meant."""
+"""Write the golden numbers of all lessons (`make golden`): only when new results are meant."""
 
 from pathlib import Path
 

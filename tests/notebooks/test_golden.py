@@ -1,4 +1,4 @@
-"""A fresh run of each lesson gives the golden numbers, the committed texts of its figures, and no blank figure."""
+"""A fresh run of each lesson gives the golden numbers, its figures' texts, and no blank figure."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,4 @@
-"""Lessons run on other networks, without a download: the prose is about `pocket`, the code is not."""
-
-import time
+"""Lessons run on other networks, without a download: the code is not only about `pocket`."""
 
 import pytest
 from lessons import LESSONS, figures, read, run
@@ -17,7 +15,5 @@ CASES = [
 
 @pytest.mark.parametrize("path, model", CASES, ids=lambda v: getattr(v, "stem", v))
 def test_runs_on_another_network(path, model):
-    since = time.monotonic()
     book = run(read(path), VIZLIB_MODEL=model, VIZLIB_WEIGHTS="random")
     assert len(list(figures(book))) == len(list(figures(read(path))))
-    assert time.monotonic() - since < 120
