@@ -1,5 +1,6 @@
 """Lesson 1's modules beyond the engine: what figures and widgets show, tested as data."""
 
+import dataclasses
 import io
 
 import ipywidgets
@@ -145,6 +146,18 @@ def test_every_place_of_the_explorer_redraws(net, hen):
     assert len(seen) == 15
     layer.value = "block1_conv1"  # fewer channels than the one chosen
     assert channel.value == channel.max == 15 and "channel 15" in caption.value
+
+
+def test_explorers_of_a_model_that_is_a_layer_of_another_one(net, hen):
+    x = keras.Input(net.model.input_shape[1:])
+    nested = dataclasses.replace(net, model=keras.Model(x, net.model(x)))
+    for explorer in (widgets.feature_maps, widgets.signals, widgets.class_maps):
+        box, flat = explorer(nested, {"hen": hen}), explorer(net, {"hen": hen})
+        for view in (box, flat):
+            layer = next(c for c in view.children[0].children if c.description == "layer")
+            layer.value = net.stages[4]
+        assert box.children[-2].value == flat.children[-2].value  # the same image
+        assert box.children[-1].value == flat.children[-1].value
 
 
 def test_a_widget_says_what_it_is_where_no_kernel_runs(shown):

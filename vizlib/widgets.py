@@ -1,4 +1,6 @@
-"""Explorers for JupyterLab. Each is a pure function from choices to a picture, with controls before it."""
+"""Explorers for JupyterLab: each a pure function from choices to an image, and controls for it."""
+
+from collections.abc import Sequence
 
 import ipywidgets as controls
 import numpy as np
@@ -7,17 +9,17 @@ from matplotlib import colormaps
 
 from . import show as draw
 from .class_maps import grad_cam
+from .engine import probabilities
 from .feature_maps import activations
 from .gradients import gradient, integrated_gradients, saliency, smoothgrad
-from .engine import probabilities
-from .models import map_layers
+from .models import Net, find_layer, map_layers
 from .patches import Patches, crop
 from .perturbation import occlusion
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
 
-def show(box, *, says):
+def show(box: controls.Widget, *, says: str) -> None:
     """Put a widget on the page; `says` is what stands there where no kernel runs.
 
     Parameters
@@ -35,8 +37,10 @@ def show(box, *, says):
     )
 
 
-def feature_map(net, picture, layer, channel, *, side=288):
-    """A picture beside one channel of a layer and that channel laid over the picture.
+def feature_map(
+    net: Net, picture: np.ndarray, layer: str, channel: int, *, side: int = 288
+) -> tuple[np.ndarray, float]:
+    """An image beside one channel of a layer and that channel laid over the image.
 
     Parameters
     ----------
@@ -52,6 +56,14 @@ def feature_map(net, picture, layer, channel, *, side=288):
     ndarray, (side, 3 * side, 3), uint8
     float
         The largest activation; the map's colours go from 0 to it.
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> widgets.feature_map(net, hen, "block1_conv1", 3, side=96)[0].shape
+    (96, 288, 3)
     """
     maps = activations(net.model, net.preprocess(picture[None]), layer)[0, :, :, channel]
     coloured = colormaps[draw.SEQUENTIAL](maps / (maps.max() or 1))[..., :3] * 255
@@ -59,20 +71,21 @@ def feature_map(net, picture, layer, channel, *, side=288):
     return np.hstack([draw.enlarge(panel, side) for panel in panels]), float(maps.max())
 
 
-def feature_maps(net, pictures):
+def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     """Walk through the layers and channels of a network.
 
     Parameters
     ----------
     net : Net
     pictures : dict
-        Name -> uint8 picture (H, W, 3) of the net's size.
+        Name -> uint8 image (H, W, 3) of the net's size.
 
     Returns
     -------
     ipywidgets.Widget
     """
-    widths = {name: net.model.get_layer(name).output.shape[-1] for name in map_layers(net.model)}
+    # a backbone that is one layer of its model hides its maps: the stages are names within it
+    widths = _widths(net, map_layers(net.model) or net.stages)
     picture = controls.Dropdown(options=list(pictures), description="picture")
     layer = controls.Dropdown(options=list(widths), description="layer")
     channel = controls.IntSlider(
@@ -92,8 +105,10 @@ def feature_maps(net, pictures):
     return controls.VBox([controls.HBox([picture, layer, channel]), image, caption])
 
 
-def covered(net, picture, box, *, side=288):
-    """A picture with a box in its own mean colour, and what the network says of it.
+def covered(
+    net: Net, picture: np.ndarray, box: tuple[int, int, int, int], *, side: int = 288
+) -> tuple[np.ndarray, np.ndarray]:
+    """An image with a box in its own mean colour, and what the network predicts of it.
 
     Parameters
     ----------
@@ -109,6 +124,15 @@ def covered(net, picture, box, *, side=288):
     ndarray, (side, side, 3), uint8
     ndarray, (K,)
         The probabilities.
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> view, p = widgets.covered(net, hen, (0, 0, 48, 48), side=96)
+    >>> view.shape, p.shape
+    ((96, 96, 3), (7,))
     """
     x = net.preprocess(picture[None])
     top, left, bottom, right = box
@@ -116,14 +140,16 @@ def covered(net, picture, box, *, side=288):
     return draw.enlarge(net.deprocess(x)[0], side), probabilities(net.model, x)[0]
 
 
-def occlusions(net, pictures, *, patch=48):
-    """Cover a place of a picture and see what the network says; beside it the map of all places for one class.
+def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) -> controls.VBox:
+    """Cover a position of an image and see what the network predicts.
+
+    Beside it is the map of all positions for one class.
 
     Parameters
     ----------
     net : Net
     pictures : dict
-        Name -> uint8 picture (H, W, 3) of the net's size.
+        Name -> uint8 image (H, W, 3) of the net's size.
     patch : int
         The first patch size.
 
@@ -132,15 +158,11 @@ def occlusions(net, pictures, *, patch=48):
     ipywidgets.Widget
     """
     height, width = net.size
-    clean = {
-        name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()
-    }
+    clean = _predicted(net, pictures)
     top = np.argsort(-max(clean.values(), key=lambda p: p.max()))[:7]
     known = sorted({*top, *(p.argmax() for p in clean.values())})
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    target = controls.Dropdown(
-        options=[(net.labels[k], int(k)) for k in known], description="class"
-    )
+    target = _classes(net, known)
     size = controls.Dropdown(options=[16, 32, 48, 64, 96], value=patch, description="patch")
     row = controls.IntSlider(
         height // 4, 0, height - patch, step=4, description="row", continuous_update=False
@@ -177,41 +199,49 @@ def occlusions(net, pictures, *, patch=48):
     )
 
 
-def nearest(pictures, indices, i, *, side=96):
-    """A picture before its neighbours, one row for each space.
+def nearest(
+    pictures: np.ndarray, indices: dict[str, np.ndarray], i: int, *, side: int = 96
+) -> np.ndarray:
+    """An image before its neighbours, one row for each space.
 
     Parameters
     ----------
     pictures : array, (N, H, W, 3), uint8
     indices : dict
-        Name of a space -> (N, k) neighbours of every picture in it.
+        Name of a space -> (N, k) neighbours of every image in it.
     i : int
-        The picture.
+        The number of the image.
     side : int
-        Of each picture, in pixels.
+        Of each image, in pixels.
 
     Returns
     -------
     ndarray, (side * spaces, side * (k + 1), 3), uint8
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import widgets
+    >>> images = np.arange(3, dtype="uint8")[:, None, None, None] * np.ones((8, 8, 3), "uint8")
+    >>> widgets.nearest(images, {"pixels": np.array([[1, 2], [0, 2], [1, 0]])}, 2, side=1)[0, :, 0]
+    array([2, 1, 0], dtype=uint8)
     """
-    return np.vstack(
-        [
-            np.hstack([draw.enlarge(pictures[j], side) for j in (i, *rows[i])])
-            for rows in indices.values()
-        ]
-    )
+    rows = [(i, *found[i]) for found in indices.values()]
+    return np.vstack([np.hstack([draw.enlarge(pictures[j], side) for j in row]) for row in rows])
 
 
-def neighbourhood(pictures, names, indices):
-    """Choose a picture and see its neighbours.
+def neighbourhood(
+    pictures: np.ndarray, names: Sequence[str], indices: dict[str, np.ndarray]
+) -> controls.VBox:
+    """Choose an image and see its neighbours.
 
     Parameters
     ----------
     pictures : array, (N, H, W, 3), uint8
     names : sequence of str
-        Of the pictures.
+        Of the images.
     indices : dict
-        Name of a space -> (N, k) neighbours of every picture in it.
+        Name of a space -> (N, k) neighbours of every image in it.
 
     Returns
     -------
@@ -235,8 +265,10 @@ def neighbourhood(pictures, names, indices):
     return controls.VBox([chosen, image, caption])
 
 
-def signal(net, picture, rule, layer, channel, *, side=288):
-    """A picture beside what comes back to its pixels from one channel, under one rule at the ReLUs.
+def signal(
+    net: Net, picture: np.ndarray, rule: str, layer: str | None, channel: int, *, side: int = 288
+) -> np.ndarray:
+    """An image beside what comes back to its pixels from one channel, under one rule at the ReLUs.
 
     Parameters
     ----------
@@ -254,6 +286,14 @@ def signal(net, picture, rule, layer, channel, *, side=288):
     -------
     ndarray, (side, 2 * side, 3), uint8
         Grey is zero; colours saturate at the 99th percentile.
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> widgets.signal(net, hen, "guided", None, net.index("hen"), side=96).shape
+    (96, 192, 3)
     """
     start = dict(target=channel) if layer is None else dict(layer=layer, unit=channel)
     maps = gradient(net.model, net.preprocess(picture[None]), relu=rule, **start)
@@ -261,20 +301,20 @@ def signal(net, picture, rule, layer, channel, *, side=288):
     return np.hstack([draw.enlarge(panel, side) for panel in (picture, coloured)])
 
 
-def signals(net, pictures):
-    """Choose a picture, a layer, a channel and a rule, and see what comes back to the pixels.
+def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
+    """Choose an image, a layer, a channel and a rule, and see what comes back to the pixels.
 
     Parameters
     ----------
     net : Net
     pictures : dict
-        Name -> uint8 picture (H, W, 3) of the net's size.
+        Name -> uint8 image (H, W, 3) of the net's size.
 
     Returns
     -------
     ipywidgets.Widget
     """
-    widths = {name: net.model.get_layer(name).output.shape[-1] for name in net.stages}
+    widths = _widths(net, net.stages)
     picture = controls.Dropdown(options=list(pictures), description="picture")
     layer = controls.Dropdown(
         options=[("class", None), *((name, name) for name in net.stages)], description="layer"
@@ -305,17 +345,29 @@ def signals(net, pictures):
     )
 
 
+def _widths(net, layers):
+    """Layer -> the number of its channels, however deep the layer is nested."""
+    return {name: find_layer(net.model, name).output.shape[-1] for name in layers}
+
+
+def _predicted(net, pictures):
+    """Name -> the probabilities of all classes."""
+    return {
+        name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()
+    }
+
+
+def _classes(net, known):
+    return controls.Dropdown(options=[(net.labels[k], int(k)) for k in known], description="class")
+
+
 def _colours(net, maps):
     return (draw.signed(net.rgb(maps), share=0.995)[0] * 255).astype("uint8")
 
 
 def _heat(maps):
-    return (
-        colormaps[draw.SEQUENTIAL](np.clip(maps[0] / (np.quantile(maps, 0.999) or 1.0), 0, 1))[
-            ..., :3
-        ]
-        * 255
-    ).astype("uint8")
+    level = np.clip(maps[0] / (np.quantile(maps, 0.999) or 1.0), 0, 1)
+    return (colormaps[draw.SEQUENTIAL](level)[..., :3] * 255).astype("uint8")
 
 
 WAYS = {
@@ -330,8 +382,10 @@ WAYS = {
 }
 
 
-def gradient_map(net, picture, target, way, *, side=288):
-    """What one of `WAYS` to use the gradient of a class shows of a picture.
+def gradient_map(
+    net: Net, picture: np.ndarray, target: int, way: str, *, side: int = 288
+) -> np.ndarray:
+    """What one of `WAYS` to use the gradient of a class shows of an image.
 
     Parameters
     ----------
@@ -346,50 +400,52 @@ def gradient_map(net, picture, target, way, *, side=288):
     Returns
     -------
     ndarray, (side, side, 3), uint8
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> widgets.gradient_map(net, hen, net.index("hen"), "saliency", side=96).shape
+    (96, 96, 3)
     """
     return draw.enlarge(WAYS[way](net, net.preprocess(picture[None]), target), side)
 
 
-def gradient_maps(net, pictures):
-    """Choose a picture, a class and a way to use its gradient.
+def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
+    """Choose an image, a class and a way to use its gradient.
 
     Parameters
     ----------
     net : Net
     pictures : dict
-        Name -> uint8 picture (H, W, 3) of the net's size.
+        Name -> uint8 image (H, W, 3) of the net's size.
 
     Returns
     -------
     ipywidgets.Widget
     """
-    said = {
-        name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()
-    }
-    known = np.argsort(-np.max(list(said.values()), 0))[:7]
+    clean = _predicted(net, pictures)
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    target = controls.Dropdown(
-        options=[(net.labels[k], int(k)) for k in known], description="class"
-    )
-    way = controls.Dropdown(options=list(WAYS), description="method")
+    target = _classes(net, np.argsort(-np.max(list(clean.values()), 0))[:7])
+    method = controls.Dropdown(options=list(WAYS), description="method")
     image, caption = controls.Image(format="png"), controls.Label()
 
     def redraw(change=None):
         shown = pictures[picture.value]
-        view = gradient_map(net, shown, target.value, way.value)
+        view = gradient_map(net, shown, target.value, method.value)
         image.value = draw.png(np.hstack([draw.enlarge(shown, len(view)), view]))
-        caption.value = (
-            f"{net.labels[target.value]}: probability {said[picture.value][target.value]:.2f}"
-        )
+        p = clean[picture.value][target.value]
+        caption.value = f"{net.labels[target.value]}: probability {p:.2f}"
 
-    for control in (picture, target, way):
+    for control in (picture, target, method):
         control.observe(redraw, "value")
     redraw()
-    return controls.VBox([controls.HBox([picture, target, way]), image, caption])
+    return controls.VBox([controls.HBox([picture, target, method]), image, caption])
 
 
-def best_patches(pictures, found, unit, *, side=96):
-    """The best patches of a unit and, below each, the picture it is from with the unit's window framed.
+def best_patches(pictures: np.ndarray, found: Patches, unit: int, *, side: int = 96) -> np.ndarray:
+    """The best patches of a unit and, below each, its image with the unit's window framed.
 
     Parameters
     ----------
@@ -399,30 +455,36 @@ def best_patches(pictures, found, unit, *, side=96):
     unit : int
         Its row in `found`.
     side : int
-        Of each patch and picture, in pixels.
+        Of each patch and image, in pixels.
 
     Returns
     -------
     ndarray, (2 * side, k * side, 3), uint8
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> from vizlib import widgets
+    >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv")])
+    >>> images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), "uint8")
+    >>> found = vizlib.top_patches(model, images.astype("float32"), "conv", channels=[1, 2], k=3)
+    >>> widgets.best_patches(images, found, 1, side=16).shape
+    (32, 48, 3)
     """
-    one = Patches(*(a[unit : unit + 1] for a in found[:4]), found.seen)
+    at = slice(unit, unit + 1)
+    one = Patches(found.value[at], found.image[at], found.position[at], found.box[at], found.seen)
     framed, size = pictures[one.image[0]].copy(), pictures.shape[1:3] * 2
     for picture, box in zip(framed, one.box[0]):
-        top, left, bottom, right = np.clip(
-            box, 0, size
-        )  # where the window sticks out, the frame runs along the border
+        # where the window sticks out, the frame runs along the border
+        top, left, bottom, right = np.clip(box, 0, size)
         inner = picture[top + 2 : bottom - 2, left + 2 : right - 2].copy()
         picture[top:bottom, left:right] = 255, 210, 0
         picture[top + 2 : bottom - 2, left + 2 : right - 2] = inner
-    return np.vstack(
-        [
-            np.hstack([draw.enlarge(view, side) for view in views])
-            for views in (crop(pictures, one)[0], framed)
-        ]
-    )
+    rows = crop(pictures, one)[0], framed
+    return np.vstack([np.hstack([draw.enlarge(view, side) for view in row]) for row in rows])
 
 
-def units(pictures, mined):
+def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
     """Choose a layer and a unit and see its best patches.
 
     Parameters
@@ -455,8 +517,10 @@ def units(pictures, mined):
     return controls.VBox([controls.HBox([layer, unit]), image, caption])
 
 
-def class_map(net, picture, target, layer, *, side=288):
-    """Grad-CAM of a class at a layer, laid over the picture.
+def class_map(
+    net: Net, picture: np.ndarray, target: int, layer: str, *, side: int = 288
+) -> np.ndarray:
+    """Grad-CAM of a class at a layer, laid over the image.
 
     Parameters
     ----------
@@ -470,32 +534,35 @@ def class_map(net, picture, target, layer, *, side=288):
     Returns
     -------
     ndarray, (side, side, 3), uint8
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> widgets.class_map(net, hen, net.index("hen"), net.stages[4], side=96).shape
+    (96, 96, 3)
     """
     maps = grad_cam(net.model, net.preprocess(picture[None]), target, layer=layer)
     return draw.enlarge(draw.overlay(picture, maps[0]), side)
 
 
-def class_maps(net, pictures):
-    """Choose a picture, a class and a layer, and see Grad-CAM.
+def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
+    """Choose an image, a class and a layer, and see Grad-CAM.
 
     Parameters
     ----------
     net : Net
     pictures : dict
-        Name -> uint8 picture (H, W, 3) of the net's size.
+        Name -> uint8 image (H, W, 3) of the net's size.
 
     Returns
     -------
     ipywidgets.Widget
     """
-    said = {
-        name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()
-    }
-    known = np.argsort(-np.max(list(said.values()), 0))[:7]
+    clean = _predicted(net, pictures)
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    target = controls.Dropdown(
-        options=[(net.labels[k], int(k)) for k in known], description="class"
-    )
+    target = _classes(net, np.argsort(-np.max(list(clean.values()), 0))[:7])
     layer = controls.Dropdown(options=net.stages[::-1], description="layer")
     image, caption = controls.Image(format="png"), controls.Label()
 
@@ -503,9 +570,8 @@ def class_maps(net, pictures):
         shown = pictures[picture.value]
         view = class_map(net, shown, target.value, layer.value)
         image.value = draw.png(np.hstack([draw.enlarge(shown, len(view)), view]))
-        caption.value = (
-            f"{net.labels[target.value]}: probability {said[picture.value][target.value]:.2f}"
-        )
+        p = clean[picture.value][target.value]
+        caption.value = f"{net.labels[target.value]}: probability {p:.2f}"
 
     for control in (picture, target, layer):
         control.observe(redraw, "value")
