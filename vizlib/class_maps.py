@@ -300,9 +300,8 @@ def guided_grad_cam(
     array([[0.  , 0.  ],
            [0.25, 0.5 ]], dtype=float32)
     """
-    options = dict(score=score, batch_size=batch_size)
-    coarse = grad_cam(model, images, target, layer=layer, **options)
-    fine = guided_backprop(model, images, target, **options)
+    coarse = grad_cam(model, images, target, layer=layer, score=score, batch_size=batch_size)
+    fine = guided_backprop(model, images, target, score=score, batch_size=batch_size)
     size = fine.shape[1:3]
     return fine * upsample(coarse, size, field=field_or_none(model, layer, size))[..., None]
 

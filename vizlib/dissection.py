@@ -137,7 +137,7 @@ def dissect(
         count = max(1, round(share * len(images) * values.shape[1] / len(maps)))
         values = values if top is None else np.concatenate([top, values], 1)
         top = np.partition(values, -min(count + 1, values.shape[1]), 1)[:, -count - 1 :]
-    level, units, names = top.min(1), len(top), int(labels.max())
+    level, units, names = top.min(1), top.shape[0], int(labels.max())
 
     field = _in_labels(field_or_none(model, layer, images.shape[1:3]), images, labels)
     strong, both = np.zeros(units, int), np.zeros((len(orders), units * (names + 1)), int)

@@ -203,8 +203,8 @@ def overlay(picture, heat, *, strength: float = 0.9, limits=None) -> np.ndarray:
     Raises
     ------
     ValueError
-        A picture that is not uint8 or has no three channels; a map that is not (h, w), or holds NaN; a
-        strength outside 0..1; limits that do not rise.
+        A picture that is not uint8 or has no three channels; a map that is not (h, w), or holds
+        NaN; a strength outside 0..1; limits that do not rise.
 
     Examples
     --------
@@ -216,18 +216,18 @@ def overlay(picture, heat, *, strength: float = 0.9, limits=None) -> np.ndarray:
     picture, heat = as_array(picture, "The picture"), as_numbers(heat, "The map's values")
     if picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise ValueError(
-            f"A picture to draw on has the shape (H, W, 3), not {picture.shape}: give pictures[0] of a "
-            "batch, or np.stack([picture] * 3, -1) for a grey one (H, W)."
+            f"A picture to draw on has the shape (H, W, 3), not {picture.shape}: give pictures[0] "
+            "of a batch, or np.stack([picture] * 3, -1) for a grey one (H, W)."
         )
     if picture.dtype != np.uint8:
         raise ValueError(
-            f"A picture to draw on is uint8, not {picture.dtype}: give np.uint8(255 * picture) for one in "
-            "0..1, or net.deprocess(images)[0] for what a network takes."
+            f"A picture to draw on is uint8, not {picture.dtype}: give np.uint8(255 * picture) for "
+            "one in 0..1, or net.deprocess(images)[0] for what a network takes."
         )
     if heat.ndim != 2 or not heat.size:
         raise ValueError(
-            f"A map to lay over a picture has the shape (h, w), not {heat.shape}: give maps[0] of a "
-            "batch, or np.abs(maps).max(-1) for one with channels."
+            f"A map to lay over a picture has the shape (h, w), not {heat.shape}: give maps[0] of "
+            "a batch, or np.abs(maps).max(-1) for one with channels."
         )
     ends = as_numbers((0, max(heat.max(), 0) or 1) if limits is None else limits, "limits")
     if ends.shape != (2,) or ends[0] >= ends[1]:
