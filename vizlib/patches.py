@@ -34,7 +34,8 @@ class ReceptiveField(NamedTuple):
 
     def box(self, y, x) -> np.ndarray:
         """(top, left, bottom, right) of unit (y, x)'s window, not clipped; arrays give (..., 4)."""
-        start = [o + s * np.asarray(u) for o, s, u in zip(self.offset, self.stride, (y, x))]
+        unit = np.broadcast_arrays(y, x)
+        start = [o + s * u for o, s, u in zip(self.offset, self.stride, unit)]
         return np.stack([*start, *(a + size for a, size in zip(start, self.size))], -1)
 
 

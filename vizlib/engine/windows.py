@@ -12,31 +12,35 @@ import tensorflow as tf
 # What a ReLU rule makes of it; what of its inputs an output value depends on (`sees`); the
 # operations.
 _TABLE = (
-    ("linear", "place", "Add AddN AddV2 BiasAdd Cast FusedBatchNormV3 Identity"),
-    ("linear", "window", "AvgPool MaxPool MaxPoolV2"),
+    ("linear", "place",
+     "Add AddN AddV2 BiasAdd BroadcastTo Cast EnsureShape FusedBatchNormV3 Identity"),
+    ("linear", "window", "AvgPool MaxPool MaxPoolV2 SpaceToDepth"),
     ("linear", "crop", "BatchToSpaceND MirrorPad Pad PadV2 SpaceToBatchND StridedSlice"),
     ("linear", "mix", "Max Mean Sum"),
-    ("linear", "move", "ConcatV2 ExpandDims Pack Split SplitV Squeeze Transpose"),
+    ("linear", "move",
+     "ConcatV2 ExpandDims Pack ReverseV2 Roll Split SplitV Squeeze Tile Transpose Unpack"),
     ("linear", "reshape", "Reshape"),
-    ("linear", "enlarge", "DepthToSpace ResizeBilinear ResizeNearestNeighbor"),
+    ("linear", "enlarge",
+     "DepthToSpace ResizeArea ResizeBicubic ResizeBilinear ResizeNearestNeighbor"),
     ("weighted", "window", "Conv2D DepthwiseConv2dNative"),
     ("weighted", "mix", "BatchMatMulV2 Einsum MatMul"),
     ("weighted", "enlarge", "Conv2DBackpropInput"),
     ("scaled", "place", "Mul RealDiv Sub"),
     ("gate", "place", "LeakyRelu Relu Relu6"),
     ("", "place",
-     "Abs Acos Acosh Asin Asinh Atan Atan2 Atanh BroadcastTo Ceil CheckNumerics ClipByValue Cos "
-     "Cosh Digamma Div DivNoNan Elu EnsureShape Equal Erf Erfc Erfinv Exp Expm1 Floor FloorDiv "
+     "Abs Acos Acosh Asin Asinh Atan Atan2 Atanh Ceil CheckNumerics ClipByValue Cos "
+     "Cosh Digamma Div DivNoNan Elu Equal Erf Erfc Erfinv Exp Expm1 Floor FloorDiv "
      "FloorMod FusedBatchNorm FusedBatchNormV2 Greater GreaterEqual IdentityN Inv IsFinite IsInf "
      "IsNan Less LessEqual Lgamma Log Log1p LogicalAnd LogicalNot LogicalOr Maximum Minimum Mod "
      "MulNoNan Ndtri Neg NotEqual Pow PreventGradient Reciprocal Rint Round Rsqrt Select "
      "SelectV2 Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Square SquaredDifference "
      "StopGradient Tan Tanh TruncateDiv TruncateMod Xdivy Xlog1py Xlogy"),
-    ("", "window", "Dilation2D ExtractImagePatches SpaceToDepth"),
-    ("", "mix", "All Any ArgMax ArgMin Cumprod Cumsum EuclideanNorm L2Loss LRN LogSoftmax Min Prod "
-     "Softmax TopKV2"),
-    ("", "move", "GatherV2 ReverseV2 Roll Tile Unpack"),
-    ("", "enlarge", "ResizeArea ResizeBicubic ScaleAndTranslate"),
+    ("", "window", "Dilation2D ExtractImagePatches"),
+    ("", "mix",
+     "All Any ArgMax ArgMin Cumprod Cumsum EuclideanNorm L2Loss LRN LogSoftmax Min Prod Softmax "
+     "TopKV2"),
+    ("", "move", "GatherV2"),
+    ("", "enlarge", "ScaleAndTranslate"),
     ("", "shape", "OnesLike Rank Shape ShapeN Size ZerosLike"),
     ("", "call", "PartitionedCall StatefulPartitionedCall"),
 )  # fmt: skip
