@@ -1,4 +1,4 @@
-"""Receptive fields against the support of the gradient; best patches against sorting everything; parts merge exactly."""
+"""Best patches against sorting everything; parts merge exactly; patches are cut where units see."""
 
 import keras
 import numpy as np
@@ -10,171 +10,7 @@ from hypothesis import strategies as st
 from keras import layers
 
 import vizlib
-from vizlib import graph, patches, show, widgets
-
-
-def positive(model, seed=0):
-    """All weights positive and no bias, so that no path cancels another and no ReLU is closed."""
-    rng = np.random.default_rng(seed)
-    for variable in model.variables:
-        name = variable.path.rsplit("/", 1)[-1]
-        value = {
-            "bias": 0.0,
-            "beta": 0.0,
-            "moving_mean": 0.0,
-            "gamma": 1.0,
-            "moving_variance": 1.0,
-        }.get(name)
-        if value is None:
-            fan = int(np.prod(variable.shape[:-1])) or 1
-            value = rng.uniform(0.5, 1.5, variable.shape) / fan
-        variable.assign(np.broadcast_to(value, variable.shape))
-    return model
-
-
-def support(model, layer, size, unit):
-    """(top, left, bottom, right) of the pixels on which a unit depends."""
-    x = np.random.default_rng(0).uniform(1, 2, (1, *size, model.input_shape[-1])).astype("float32")
-    last = (
-        vizlib.activations(model, x, layer).shape[-1] - 1
-    )  # of branches put side by side: one channel of each
-    touched = sum(
-        np.abs(graph.backward(model, x, layer=layer, unit=(*unit, c))[0][0]).max(-1)
-        for c in (0, last)
-    )
-    rows, columns = (np.flatnonzero(touched.any(1 - axis)) for axis in (0, 1))
-    return rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
-
-
-def averaging(model):
-    """The same windows, with a gradient to every place and not to the largest value only."""
-    for layer in model.layers:
-        if isinstance(layer, layers.MaxPooling2D):
-            layer.call = lambda x, p=layer: tf.nn.avg_pool2d(
-                x, p.pool_size, p.strides, p.padding.upper()
-            )
-    return model
-
-
-def check(model, layer, size, *, unclipped=True):
-    field = vizlib.receptive_field(model, layer, size)
-    graph._traces.pop(model, None)
-    averaging(model)
-    shape = vizlib.activations(
-        model, np.zeros((1, *size, model.input_shape[-1]), "float32"), layer
-    ).shape[1:3]
-    units = [(0, 0), (shape[0] // 2, shape[1] // 2), (shape[0] - 1, shape[1] - 1)]
-    inside = 0
-    for unit in units:
-        box = field.box(*unit)
-        clipped = [*np.maximum(box[:2], 0), *np.minimum(box[2:], size)]
-        inside += list(box) == clipped
-        assert list(support(model, layer, size, unit)) == clipped, (layer, size, unit)
-    assert inside or not unclipped, "every box is clipped: this proves nothing"
-
-
-def chain(*steps):
-    def build(size):
-        x = y = keras.Input((*size, 2))
-        for i, step in enumerate(steps):
-            y = step(f"step{i}")(y)
-        return keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling2D()(y)))
-
-    return build
-
-
-def conv(k, s=1, p="same", d=1):
-    return lambda name: layers.Conv2D(2, k, s, p, dilation_rate=d, name=name, activation="relu")
-
-
-CHAINS = {
-    "same": chain(conv(3), conv(5)),
-    "valid": chain(conv((3, 2), p="valid"), conv(4, p="valid")),
-    "strides": chain(conv(3, 2), conv(4, 2), conv(3, (2, 1))),
-    "strides_valid": chain(conv(3, 2, "valid"), conv(2, 3, "valid")),
-    "dilated": chain(conv(3, d=2), conv(2, p="valid", d=3)),
-    "pooled": chain(conv(3), lambda n: layers.MaxPooling2D(3, 2, "same", name=n), lambda n: layers.AveragePooling2D(2, name=n), conv(3)),
-    "padded": chain(lambda n: layers.ZeroPadding2D(((1, 2), (0, 1)), name=n), conv(4, 2, "valid"), conv(3)),
-    "depthwise": chain(lambda n: layers.DepthwiseConv2D(3, 2, "same", name=n), lambda n: layers.BatchNormalization(name=n), conv(2)),
-    "separable": chain(lambda n: layers.SeparableConv2D(3, 3, padding="same", name=n), conv(3, 2)),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", CHAINS)
-@pytest.mark.parametrize("size", [(36, 36), (37, 35)])
-def test_the_window_is_the_support_of_the_gradient(name, size):
-    model = positive(CHAINS[name](size))
-    last = [layer.name for layer in model.layers if layer.name.startswith("step")]
-    check(model, last[-1], size)
-    check(model, last[1], size)
-
-
-def test_branches():
-    x = keras.Input((30, 27, 2))
-    y = layers.Conv2D(3, 3, 2, "same", activation="relu")(x)
-    short = layers.Conv2D(3, 1, name="short")(y)
-    long = layers.Conv2D(3, 3, padding="same")(layers.Conv2D(3, (3, 5), padding="same")(y))
-    y = layers.Add(name="sum")([short, long])
-    y = layers.Concatenate(name="beside")([y, layers.MaxPooling2D(3, 1, "same")(y)])
-    model = positive(keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling2D()(y))))
-    for name in ("short", "sum", "beside"):
-        check(model, name, (30, 27))
-
-
-@pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda f: f.__name__)
-def test_every_model_shape(shape):
-    model, _, x, last = shapes.build(shape)
-    field = vizlib.receptive_field(model, last, shapes.SIZE)
-    # conv 3, pool 2, conv 3: 3 + 1 + 2 * 2
-    assert field == ((8, 8), (2, 2), (-3, -3)) and field.box(1, 2).tolist() == [-1, 1, 7, 9]
-    found = vizlib.top_patches(model, x, last, channels=[4, 0], k=3)
-    maps = vizlib.activations(model, x, last)[..., [4, 0]]
-    np.testing.assert_allclose(found.value, -np.sort(-maps.max((1, 2)).T, 1), rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "name, size, layer",
-    [("VGG16", 151, "block4_conv1"), ("VGG16", 158, "block4_conv2"), ("ResNet50", 193, "conv3_block1_out"),
-     ("ResNet50", 160, "conv2_block3_out"), ("MobileNetV2", 130, "block_5_add"), ("MobileNetV2", 161, "block_6_expand_relu")],
-)  # fmt: skip
-def test_networks_of_keras(name, size, layer):
-    model = getattr(keras.applications, name)(
-        weights=None, include_top=False, pooling="avg", input_shape=(size, size, 3)
-    )
-    check(positive(model), layer, (size, size))
-
-
-def test_published_numbers():
-    """Araujo, Norris, Sim 2019: the last map of VGG-16 sees 212 pixels (with its pooling), 196 at block5_conv3."""
-    net = vizlib.load("vgg16", weights="random")
-    assert vizlib.receptive_field(net.model, "block5_pool", 224).size == (212, 212)
-    assert vizlib.receptive_field(net.model, "block5_conv3", 224)[:2] == ((196, 196), (16, 16))
-
-
-def two_strides():
-    x = keras.Input((16, 16, 1))
-    fine = layers.UpSampling2D(2, name="up")(layers.MaxPooling2D(2)(x))
-    return keras.Model(
-        x, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Add(name="sum")([fine, x])))
-    )
-
-
-@pytest.mark.parametrize(
-    "call, says",
-    [
-        (lambda m: vizlib.receptive_field(m, "fc", 8), "whole picture|no place"),
-        (lambda m: vizlib.receptive_field(m, "conv7", 8), "did you mean"),
-        (lambda m: vizlib.receptive_field(m, "conv1", 9), "takes pictures of shape"),
-        (lambda m: vizlib.receptive_field(two_strides(), "sum", 16), "Before 'sum'"),
-    ],
-)
-def test_what_has_no_window_says_so(call, says):
-    model, *_ = shapes.build(shapes.fused)
-    with pytest.raises(ValueError, match=says):
-        call(model)
-
-
-# ---- mining --------------------------------------------------------------------------------------------------------
+from vizlib import patches, show, widgets
 
 
 def pixel_reader(side=6):
@@ -240,6 +76,55 @@ def test_data_of_every_kind_and_a_dense_layer():
     assert (dense.box == [0, 0, 8, 8]).all()
 
 
+@pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda f: f.__name__)
+def test_every_model_shape(shape):
+    model, _, x, last = shapes.build(shape)
+    found = vizlib.top_patches(model, x, last, channels=[4, 0], k=3)
+    maps = vizlib.activations(model, x, last)[..., [4, 0]]
+    np.testing.assert_allclose(found.value, -np.sort(-maps.max((1, 2)).T, 1), rtol=1e-5)
+    want = vizlib.receptive_field(model, last, shapes.SIZE).box(*np.moveaxis(found.position, -1, 0))
+    np.testing.assert_array_equal(found.box, want)
+
+
+def squeeze_and_excitation(y):
+    gate = layers.Dense(2, activation="sigmoid")(layers.GlobalAveragePooling2D()(y))
+    return layers.Multiply(name="last")([y, layers.Reshape((1, 1, 2))(gate)])
+
+
+@pytest.mark.parametrize("last", [squeeze_and_excitation, layers.UpSampling2D(name="last")])
+def test_units_that_see_all_or_nobody_knows_what_have_the_whole_image_for_a_box(last):
+    x = keras.Input((6, 8, 2))
+    model = keras.Model(x, last(layers.Conv2D(2, 3, padding="same")(x)))
+    images = np.random.default_rng(0).normal(size=(3, 6, 8, 2))
+    found = vizlib.top_patches(model, images, "last", channels=[0, 1], k=2)
+    assert (found.box == [0, 0, 6, 8]).all()
+    assert patches.crop(images, found).shape == (2, 2, 6, 8, 2)
+
+
+def test_no_class_is_asked_for():
+    x = keras.Input((6, 6, 2))
+    y = layers.Conv2D(3, 3, padding="same", name="conv")(x)
+    mask = layers.Conv2D(1, 1, name="mask")(layers.UpSampling2D()(layers.MaxPooling2D()(y)))
+    images = np.random.default_rng(0).normal(size=(3, 6, 6, 2))
+    found = [
+        vizlib.top_patches(keras.Model(x, out), images, "conv", channels=0, k=2)
+        for out in (y, mask, [y, mask])
+    ]
+    for one in found[1:]:
+        np.testing.assert_array_equal(one.image, found[0].image)
+
+
+def test_labels_are_left_aside_and_sizes_are_not_mixed():
+    model = keras.Sequential([keras.Input((None, None, 2)), layers.MaxPooling2D(2, name="last")])
+    x = np.random.default_rng(0).normal(size=(4, 6, 6, 2))
+    want = vizlib.top_patches(model, x, "last", channels=0, k=2)
+    labelled = tf.data.Dataset.from_tensor_slices((x, [1, 2, 3, 4])).batch(2)
+    found = vizlib.top_patches(model, labelled, "last", channels=0, k=2)
+    np.testing.assert_array_equal(found.image, want.image)
+    with pytest.raises(ValueError, match=r"images of \(6, 6\) and of \(4, 6\).*photos.fit"):
+        vizlib.top_patches(model, [x, x[:, :4]], "last", channels=0, k=2)
+
+
 def test_patches_are_cut_where_the_unit_sees():
     x = np.arange(2 * 6 * 6 * 3, dtype="uint8").reshape(2, 6, 6, 3)
     box = np.array([[[-1, 2, 2, 5], [4, 4, 7, 7]]])
@@ -263,35 +148,122 @@ def test_an_interrupt_leaves_nothing_behind():
     assert {layer.name: set(layer.__dict__) for layer in model.layers} == before
 
 
+SCALAR = np.zeros(())
+
+
 @pytest.mark.parametrize(
     "options, says",
     [
-        (dict(k=4), "take 4 pictures, and the data holds 3"),
-        (dict(k=0), "k is a whole number"),
-        (dict(k=2, per_image=0), "per_image is a whole number"),
+        (dict(k=4), "take 4 images, and the data holds 3"),
+        (dict(k=10**30), "the data holds 3"),
         (dict(k=2, channels=5), "from 0 to 4"),
-        (dict(k=2, channels=[0, -1]), "from 0 to 4"),
-        (dict(k=2, channels=0.5), "from 0 to 4"),
+        (dict(k=2, channels=10**30), "channels are a number"),
+        *[(dict(k=k), "k is a whole number") for k in (0, -1, 1.5, "2", None, True, [2], SCALAR)],
+        *[(dict(k=2, per_image=n), "per_image is a whole number") for n in (0, 2.0, "1", None)],
+        *[(dict(k=2, batch_size=n), "batch_size is a whole number") for n in (0, "8", None, 2.5)],
+        *[
+            (dict(k=2, channels=channels), "channels are a number or a list of numbers, from 0 on")
+            for channels in ([0, -1], 0.5, "0", None, [], True, [[0]], [None], [[0], [1, 2]], {0})
+        ],
     ],
-)
+)  # fmt: skip
 def test_bad_input_gets_one_sentence(options, says):
     model, _, x, last = shapes.build(shapes.fused)
     with pytest.raises(ValueError, match=says):
         vizlib.top_patches(model, x, last, **{"channels": 0, **options})
 
 
-def test_bad_data_and_bad_parts():
+def test_every_kind_of_whole_number_will_do():
     model, _, x, last = shapes.build(shapes.fused)
-    for data, says in (([], "empty"), ([(x, x)], "drop the labels"), (x.astype("uint8"), "uint8")):
-        with pytest.raises(ValueError, match=says):
-            vizlib.top_patches(model, data, last, channels=0, k=1)
-    one, two = (vizlib.top_patches(model, x, last, channels=0, k=k) for k in (1, 2))
-    for parts in ([], [one, two]):
-        with pytest.raises(ValueError, match="same channels and the same k"):
-            patches.merge(parts)
+    want = vizlib.top_patches(model, x, last, channels=[1], k=2)
+    for channels in (np.uint8(1), np.int64([1]), (1,), range(1, 2)):
+        found = vizlib.top_patches(model, x, last, channels=channels, k=np.int32(2))
+        np.testing.assert_array_equal(found.box, want.box)
 
 
-# ---- the explorer --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("layer", ["conv9", "", 3, 2.5, [], b"conv2"])
+def test_bad_layers(layer):
+    model, _, x, _ = shapes.build(shapes.fused)
+    with pytest.raises(ValueError):
+        vizlib.top_patches(model, x, layer, channels=0, k=1)
+
+
+@pytest.mark.parametrize(
+    "data", [[], None, 3, "data", np.zeros((0, 8, 8, 3)), [None], [[]], np.zeros((2, 8, 8)), {}]
+)
+def test_bad_data(data):
+    model, _, _, last = shapes.build(shapes.fused)
+    with pytest.raises(ValueError):
+        vizlib.top_patches(model, data, last, channels=0, k=1)
+
+
+FOUND = vizlib.Patches(
+    np.ones((1, 2)),
+    np.array([[1, 0]]),
+    np.zeros((1, 2, 2), int),
+    np.array([[[-1, 2, 2, 5], [4, 4, 7, 7]]]),
+    2,
+)
+
+
+@pytest.mark.parametrize(
+    "parts, says",
+    [
+        ([], "same channels and the same k; give at least one"),
+        ([FOUND, vizlib.Patches(*(array[:, :1] for array in FOUND[:4]), 2)], "same k"),
+        ([FOUND, None], "list of what top_patches returns, not NoneType"),
+        (FOUND.value, "list of what top_patches returns, not ndarray"),
+        (None, "not NoneType"),
+        ("ab", "not str"),
+        (7, "not int"),
+        ([FOUND[:2]], "not tuple"),
+        ([FOUND._replace(image=np.array([1, 0]))], "shapes that stand in its documentation"),
+        ([FOUND._replace(value="high")], "shapes that stand in its documentation"),
+        ([FOUND._replace(box=FOUND.box / 2)], "shapes that stand in its documentation"),
+        ([FOUND._replace(seen="two")], "seen is a whole number"),
+        ([FOUND._replace(seen=0)], "seen is a whole number"),
+    ],
+)  # fmt: skip
+def test_bad_parts(parts, says):
+    with pytest.raises(ValueError, match=says):
+        patches.merge(parts)
+
+
+PICTURES = np.zeros((2, 6, 6, 3), "uint8")
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        ((PICTURES[0], FOUND), r"the shape \(N, H, W, C\).* not uint8 of shape \(6, 6, 3\)"),
+        ((PICTURES[:1], FOUND), "picture 1, and there are 1: give all pictures"),
+        (("pictures", FOUND), "the shape"),
+        ((None, FOUND), "the shape"),
+        ((np.full((2, 6, 6, 3), "a"), FOUND), "hold numbers"),
+        ((PICTURES, None), "found is what top_patches returns, not NoneType"),
+        ((PICTURES, FOUND.box), "found is what top_patches returns, not ndarray"),
+        ((PICTURES, FOUND._replace(image=np.array([[-1, 0]]))), "documentation"),
+        ((PICTURES, FOUND._replace(image=np.array([[0.0, 1.0]]))), "documentation"),
+        ((PICTURES, FOUND._replace(box=FOUND.box * [[[1], [2]]])), "boxes of one size"),
+        ((PICTURES, FOUND._replace(box=FOUND.box[..., ::-1])), "boxes of one size"),
+        *[
+            ((PICTURES, FOUND, fill), "fill is a number of the pictures' type, uint8")
+            for fill in (300, -1, None, "grey", [1, 2], np.nan, np.inf, True, 10**30, 1j, SCALAR)
+        ],
+    ],
+)  # fmt: skip
+def test_what_cannot_be_cut_gets_one_sentence(arguments, says):
+    pictures, found, *fill = arguments
+    with pytest.raises(ValueError, match=says):
+        patches.crop(pictures, found, **dict(zip(["fill"], fill)))
+
+
+def test_signed_maps_are_cut_too():
+    cut = patches.crop(np.full((2, 6, 6, 1), -0.5), FOUND, fill=np.float32(0.25))
+    assert cut.dtype == float and {*np.unique(cut)} == {-0.5, 0.25}
+
+
+# ---- the explorer --------------------------------------------------------------------------------
 
 
 def test_best_patches_shows_patches_and_frames_their_windows():
@@ -308,7 +280,7 @@ def test_best_patches_shows_patches_and_frames_their_windows():
     wanted[3:11, 4:12] = True
     wanted[5:9, 6:10] = False
     wanted[0:5, 44:48] = (
-        True  # the part of the second window that lies in the picture: one pixel is left inside, none across
+        True  # what of the second window lies in the picture: one pixel is left inside
     )
     np.testing.assert_array_equal(frame, wanted)
     np.testing.assert_array_equal(view[24:][~frame], np.hstack(x[1:])[~frame])

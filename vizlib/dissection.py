@@ -36,7 +36,7 @@ class Dissection(NamedTuple):
 def dissect(
     model,
     images: Images,
-    layer: LayerLike,
+    layer: LayerLike | None,
     labels,
     *,
     share: float = 0.005,
@@ -56,8 +56,8 @@ def dissect(
     model : keras.Model
         It needs no classifier: headless models and those of several outputs will do.
     images : array, (N, H, W, C), in model-input space
-    layer : str or keras.Layer
-        One that gives feature maps.
+    layer : str, keras.Layer or None
+        One that gives feature maps; None: the last of them, as in `grad_cam`.
     labels : array, (N, h, w), int
         What each pixel shows: 1, 2, ..., up to 4095, and 0 for nothing that has a name. They may be
         coarser than the images.
@@ -121,9 +121,11 @@ def dissect(
     rng, labels = np.random.default_rng(seed), labels.astype("int32", copy=False)
     orders = [np.arange(len(labels)), *(rng.permutation(len(labels)) for _ in range(shuffles))]
 
+    at = engine.Implied.LAST_MAP if layer is None else layer
+
     def batches():  # twice, for the level and for what exceeds it: so memory does not grow with N
         for i in range(0, len(images), batch_size):
-            maps = engine.forward(model, images[i : i + batch_size], layer, batch_size=batch_size)
+            maps = engine.forward(model, images[i : i + batch_size], at, batch_size=batch_size)
             if maps.ndim != 4:
                 raise ValueError(
                     f"{getattr(layer, 'name', layer)!r} gives no feature maps: choose a "

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import engine
-from ._checks import as_array
+from ._checks import as_array, check_whole
 from .engine import windows
 from .types import Data, LayerLike
 
@@ -97,6 +97,10 @@ def field_or_none(model, layer, size):
     return ReceptiveField(*sight.field, whole=bool(sight.whole)) if known else None
 
 
+def _or_last_map(layer):
+    return engine.Implied.LAST_MAP if layer is None else layer
+
+
 def check_size(value, name):
     """(height, width) of a whole number of pixels, or a pair of them."""
     pair = value if isinstance(value, tuple | list | np.ndarray) and np.ndim(value) else [value] * 2
@@ -127,7 +131,7 @@ def _sight_of(model, layer, size):
     given = engine.input_shape(model)
     channels = (given or model.get_build_config()["input_shape"])[-1] or 3
     engine.check_images(model, np.zeros((1, *size, channels), "float32"))
-    run = engine.compiled(model, (*size, channels), layer=layer or engine.Implied.LAST_MAP).run
+    run = engine.compiled(model, (*size, channels), layer=_or_last_map(layer)).run
     start = _Sight(((1, 1), (1, 1), (0, 0)), size)
     return _follow(run.graph, {run.inputs[0].ref(): start}).get(run.outputs[0].ref())
 
@@ -263,7 +267,7 @@ class Patches(NamedTuple):
 def top_patches(
     model,
     data: Data,
-    layer: LayerLike,
+    layer: LayerLike | None,
     *,
     channels,
     k: int = 9,
@@ -279,7 +283,8 @@ def top_patches(
         It needs no classifier: headless models and those of several outputs will do.
     data : array (N, H, W, C), `tf.data.Dataset` or iterable of batches, in model-input space
         Read once; memory does not grow with its length. Labels in it are left aside.
-    layer : str or keras.Layer
+    layer : str, keras.Layer or None
+        None: the last feature map, as in `grad_cam`.
     channels : int or sequence of int
     k : int
         Patches per channel.
@@ -320,7 +325,7 @@ def top_patches(
     engine.check_count(per_image, "per_image")
     best, seen, field, size = None, 0, None, None
     for batch, _ in engine.stream(model, data, batch_size=batch_size, progress=progress):
-        maps = engine.forward(model, batch, layer, batch_size=batch_size)
+        maps = engine.forward(model, batch, _or_last_map(layer), batch_size=batch_size)
         if best is None:
             size, field = batch.shape[1:3], _field(model, layer, maps, batch.shape[1:3])
             if channels.max() >= maps.shape[-1]:
@@ -386,6 +391,7 @@ def merge(parts: list[Patches]) -> Patches:
     parts = list(parts) if isinstance(parts, list | tuple) else [parts]
     for part in parts:
         _check_patches(part, "Parts to merge are a list of what top_patches returns")
+        check_whole(part.seen, "seen", 1)
     if len({part.value.shape for part in parts}) != 1:
         raise ValueError("Parts to merge have the same channels and the same k; give at least one.")
     before = np.cumsum([0, *(part.seen for part in parts)])
@@ -428,16 +434,19 @@ def crop(pictures, found: Patches, *, fill=127) -> np.ndarray:
     """
     _check_patches(found, "found is what top_patches returns")
     pictures = as_array(pictures, "Pictures")
-    if pictures.ndim != 4:
-        raise ValueError(f"Pictures have the shape (N, H, W, C), not {pictures.shape}.")
+    if pictures.ndim != 4 or pictures.dtype.kind not in "iuf":
+        raise ValueError(
+            "Pictures have the shape (N, H, W, C) and hold numbers, not "
+            f"{pictures.dtype} of shape {pictures.shape}."
+        )
     if found.image.max() >= len(pictures):
         raise ValueError(
             f"A patch is of picture {found.image.max()}, and there are {len(pictures)}: give all "
             "pictures that were mined, in order."
         )
-    limits = (np.iinfo if pictures.dtype.kind in "iu" else np.finfo)(pictures.dtype)
-    number = isinstance(fill, int | float | np.number) and not isinstance(fill, bool)
-    if not (number and limits.min <= fill <= limits.max):
+    limits = (np.finfo if pictures.dtype.kind == "f" else np.iinfo)(pictures.dtype)
+    number = isinstance(fill, int | float | np.integer | np.floating)
+    if isinstance(fill, bool) or not (number and limits.min <= fill <= limits.max):
         raise ValueError(f"fill is a number of the pictures' type, {pictures.dtype}, not {fill!r}.")
     size = found.box[0, 0, 2:] - found.box[0, 0, :2]
     patches = np.full((*found.image.shape, *size, *pictures.shape[3:]), fill, pictures.dtype)
