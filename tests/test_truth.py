@@ -328,6 +328,7 @@ def test_no_more_images_at_a_time_than_asked_for():
         (dict(maps=np.zeros((1, 3, 5))), "one for each of the 2 images"),
         (dict(maps=np.zeros((3, 5))), r"not \(3, 5\)"),
         (dict(maps=np.zeros((2, 6, 5))), "no larger than 3 x 5"),
+        (dict(maps=np.zeros((2, 3, 5, 0))), r"not \(2, 3, 5, 0\)"),
         (dict(maps=np.full((2, 3, 5), np.nan)), "NaN"),
         *((dict(maps=maps), says) for maps, says in NO_MAPS),
         *((dict(steps=bad), "steps is a whole number") for bad in (0, 2.0, "4", None, np.array(4))),

@@ -132,7 +132,7 @@ def _checked(model, images, epsilon, bounds, targeted):
     images = engine.check_images(model, images)
     try:
         low, high = bounds
-    except (TypeError, ValueError):  # no pair
+    except Exception:  # no pair
         raise ValueError(
             "bounds is a pair, the lowest and the highest legal value: (net.low, net.high)."
         ) from None

@@ -158,18 +158,18 @@ def _curve(model, images, maps, target, steps, fill, score, batch_size, progress
     images, maps = engine.check_images(model, images), as_numbers(maps, "The maps")
     for value, name in ((steps, "steps"), (batch_size, "batch_size")):
         engine.check_count(value, name)
-    maps = np.abs(maps).max(-1, initial=0) if maps.ndim == 4 else maps
     size = height, width = images.shape[1:3]
     if (
-        maps.ndim != 3
+        maps.ndim not in (3, 4)
         or len(maps) != len(images)
         or 0 in maps.shape
-        or any(small > large for small, large in zip(maps.shape[1:], size))
+        or any(small > large for small, large in zip(maps.shape[1:3], size))
     ):
         raise ValueError(
             f"Give maps (N, h, w) or (N, h, w, C), one for each of the {len(images)} images and no "
             f"larger than {height} x {width}, not {maps.shape}."
         )
+    maps = np.abs(maps).max(-1) if maps.ndim == 4 else maps
     target = engine.resolve(model, images, target, score=score, batch_size=batch_size)
     if maps.shape[1:] != size:
         largest = np.abs(maps).max()  # only the order counts, and float32 must hold the maps
