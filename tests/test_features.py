@@ -1,4 +1,4 @@
-"""Feature vectors of every model shape and kind of data; points whose neighbours and plane are known."""
+"""Feature vectors of every model shape and kind of data; points whose neighbours are known."""
 
 import numpy as np
 import pytest
