@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
 NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider
 
-.PHONY: lab test nbval switch notebooks golden bench truth render clean lock
+.PHONY: lab test nbval switch notebooks golden bench peers truth render clean lock
 
 lab:
 	@echo "make lab: the environment (once, about 0.9 GB to download), then JupyterLab on lesson 1."
@@ -33,6 +33,9 @@ golden: .venv/stamp
 bench: .venv/stamp
 	$(RUN) tests/bench/bench.py
 
+peers: .venv-peers/stamp
+	PYTHONPATH=$(CURDIR) .venv-peers/bin/python tests/bench/peers.py
+
 truth: .venv/stamp
 	$(RUN) data/make/grade.py
 
@@ -43,7 +46,7 @@ lock:  # needs uv
 	uv pip compile -q pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
 
 clean:
-	rm -rf .venv .venv-render build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-render .venv-peers build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis
 
 .venv/stamp: requirements.lock
 	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13 with venv: install one of them, then run make again."; exit 1; }
@@ -60,4 +63,13 @@ clean:
 	rm -rf .venv-render
 	python3.11 -m venv .venv-render
 	.venv-render/bin/python -m pip install --quiet --disable-pip-version-check -r data/make/requirements.txt
+	@touch $@
+
+.venv-peers/stamp: requirements.lock tests/bench/peers.txt
+	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13 with venv: install one of them, then run make peers again."; exit 1; }
+	@echo "Making the environment .venv-peers: .venv once more, PyTorch and five libraries, up to 9 GB on disk."
+	rm -rf .venv-peers
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock $$(grep ^torch tests/bench/peers.txt)
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/peers.txt
 	@touch $@
