@@ -27,6 +27,13 @@ def show(box: controls.Widget, *, says: str) -> None:
     box : ipywidgets.Widget
     says : str
         One sentence, for instance "Explorer: layer and channel. Run this cell to use it."
+
+    Examples
+    --------
+    >>> import ipywidgets
+    >>> from vizlib import widgets
+    >>> widgets.show(ipywidgets.Label("hen"), says="A label.")  # doctest: +ELLIPSIS
+    {'text/plain': 'A label.', ...'model_id': ...}}
     """
     display(
         {
@@ -82,7 +89,16 @@ def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
 
     Returns
     -------
-    ipywidgets.Widget
+    ipywidgets.VBox
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> explorer = widgets.feature_maps(net, {"hen": hen})
+    >>> [control.description for control in explorer.children[0].children]
+    ['picture', 'layer', 'channel']
     """
     # a backbone that is one layer of its model hides its maps: the stages are names within it
     widths = _widths(net, map_layers(net.model) or net.stages)
@@ -155,7 +171,16 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
 
     Returns
     -------
-    ipywidgets.Widget
+    ipywidgets.VBox
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> explorer = widgets.occlusions(net, {"hen": hen}, patch=96)
+    >>> [control.description for control in explorer.children[0].children]
+    ['picture', 'class', 'patch']
     """
     height, width = net.size
     clean = _predicted(net, pictures)
@@ -245,7 +270,16 @@ def neighbourhood(
 
     Returns
     -------
-    ipywidgets.Widget
+    ipywidgets.VBox
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import widgets
+    >>> images, nearest = np.zeros((3, 8, 8, 3), "uint8"), np.array([[1, 2], [0, 2], [1, 0]])
+    >>> explorer = widgets.neighbourhood(images, ["hen", "duck", "pig"], {"pixels": nearest})
+    >>> explorer.children[-1].value
+    '<b>hen</b><br>pixels: duck, pig'
     """
     chosen = controls.Dropdown(
         options=[(f"{i}: {name}", i) for i, name in enumerate(names)], description="picture"
@@ -312,7 +346,16 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
 
     Returns
     -------
-    ipywidgets.Widget
+    ipywidgets.VBox
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> explorer = widgets.signals(net, {"hen": hen})
+    >>> [control.description for control in explorer.children[0].children]
+    ['picture', 'layer']
     """
     widths = _widths(net, net.stages)
     picture = controls.Dropdown(options=list(pictures), description="picture")
@@ -423,7 +466,16 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
 
     Returns
     -------
-    ipywidgets.Widget
+    ipywidgets.VBox
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> explorer = widgets.gradient_maps(net, {"hen": hen})
+    >>> [control.description for control in explorer.children[0].children]
+    ['picture', 'class', 'method']
     """
     clean = _predicted(net, pictures)
     picture = controls.Dropdown(options=list(pictures), description="picture")
@@ -496,7 +548,18 @@ def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
 
     Returns
     -------
-    ipywidgets.Widget
+    ipywidgets.VBox
+
+    Examples
+    --------
+    >>> import keras, numpy as np, vizlib
+    >>> from vizlib import widgets
+    >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv")])
+    >>> images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), "uint8")
+    >>> found = vizlib.top_patches(model, images.astype("float32"), "conv", channels=[1, 2], k=3)
+    >>> explorer = widgets.units(images, {"conv": found})
+    >>> [control.description for control in explorer.children[0].children]
+    ['layer', 'unit']
     """
     layer = controls.Dropdown(options=list(mined), description="layer")
     unit = controls.IntSlider(
@@ -558,7 +621,16 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
 
     Returns
     -------
-    ipywidgets.Widget
+    ipywidgets.VBox
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, widgets
+    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
+    >>> explorer = widgets.class_maps(net, {"hen": hen})
+    >>> [control.description for control in explorer.children[0].children]
+    ['picture', 'class', 'layer']
     """
     clean = _predicted(net, pictures)
     picture = controls.Dropdown(options=list(pictures), description="picture")
