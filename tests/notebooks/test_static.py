@@ -99,7 +99,8 @@ def test_exercises_are_unanswered_and_have_a_solution(path, book):
         if tagged(cell, "exercise"):
             check, details = book.cells[i + 1 : i + 3]
             assert "..." in cell.source
-            number = re.fullmatch(r"lesson\.check\(\"(\d+\.\d+)\".*\)", check.source.strip())[1]
+            call = re.fullmatch(r"(?s)lesson\.check\(\s*\"(\d+\.\d+)\".*\)", check.source.strip())
+            number = call[1]
             assert int(number.split(".")[0]) == int(path.name[:2])
             assert printed(check) == f"Exercise {number}: not answered yet.\n"
             compile(solution(details), "solution", "exec")
