@@ -1,5 +1,7 @@
 """What a model's output is: the value where it can be told, one sentence where it cannot."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -117,7 +119,19 @@ def wrong_loss():
     return classifier(3, loss="sparse_categorical_crossentropy")  # takes probabilities
 
 
+def superclasses():
+    x, y = body()
+    groups = np.repeat(np.eye(2, dtype="float32"), 3, 0)
+    return keras.Model(x, keras.ops.matmul(layers.Dense(6, "softmax")(y), groups))
+
+
+def dense_behind_a_softmax():
+    x, y = body()
+    return keras.Model(x, layers.Dense(2, trainable=False)(layers.Dense(6, "softmax")(y)))
+
+
 OTHER = [
+    superclasses, dense_behind_a_softmax,
     average_of_two, one_and_rest, clipped, concatenated, by_hand, mean_of_a_mask, headless,
     log_softmax, own_call, compiled_call, regression, several_numbers, wrong_loss,
 ]  # fmt: skip
@@ -431,3 +445,143 @@ def test_a_model_without_weights_is_not_built_by_a_look():
     with pytest.raises(ValueError, match="no weights yet"):
         vizlib.logits(model, X)
     assert not model.built
+
+
+# ---- found by people who looked for a fault ------------------------------------------------------
+
+
+def test_the_side_of_a_lone_logit_is_the_same_in_every_score():
+    model = classifier(1, loss=keras.losses.BinaryCrossentropy(from_logits=True))
+    model.layers[-1].bias.assign([0.3 - float(model(X).numpy().mean())])
+    z = model(X).numpy()
+    assert ((z > 0) & (z < 0.5)).any()
+    np.testing.assert_array_equal(engine.resolve(model, X, score="output"), (z[:, 0] > 0))
+    np.testing.assert_array_equal(
+        vizlib.gradient(model, X, score="output"), vizlib.gradient(model, X)
+    )
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        lambda m, f: vizlib.integrated_gradients(m, X, f, steps=3),
+        lambda m, f: vizlib.smoothgrad(m, X, f, samples=3),
+        lambda m, f: vizlib.truth.insertion(m, X, np.ones((3, 6, 6)), f, steps=2),
+        lambda m, f: vizlib.occlusion(m, X, f, patch=2, stride=1),
+    ],
+    ids=["integrated gradients", "smoothgrad", "insertion", "occlusion"],
+)
+def test_a_function_that_holds_something_for_each_image(method):
+    labels = np.array([0, 1, 2])
+    with pytest.raises(ValueError, match="cannot hold something for each image"):
+        method(classifier(), lambda z: tf.reduce_sum(z * tf.one_hot(labels, 3), 1))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        functools.partial(keras.losses.binary_crossentropy, from_logits=True),
+        type("Mine", (keras.losses.BinaryCrossentropy,), {})(from_logits=True),
+    ],
+    ids=["partial", "subclass"],
+)
+def test_losses_in_other_words(loss):
+    model = classifier(3, loss=loss)
+    np.testing.assert_allclose(vizlib.probabilities(model, X), sigmoid(model(X)), atol=1e-6)
+
+
+def test_channels_first_behind_a_permutation():
+    x = keras.Input((3, 16, 16))
+    y = layers.Conv2D(4, 3, activation="relu")(layers.Permute((2, 3, 1))(x))
+    model = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling2D()(y)))
+    with pytest.raises(ValueError, match="channels first"):
+        vizlib.saliency(model, np.ones((1, 3, 16, 16)), 1)
+
+
+class Flips(keras.Model):
+    """The image and its mirror image, in one batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.out = layers.Conv2D(4, 3, name="conv"), layers.Dense(3)
+
+    def call(self, x):
+        maps = self.conv(tf.concat([x, x[:, :, ::-1]], 0))
+        both = self.out(tf.reduce_mean(maps, (1, 2)))
+        return tf.reduce_mean(tf.reshape(both, (2, -1, 3)), 0)
+
+
+def test_rows_that_are_no_images():
+    model = Flips()
+    model(X)
+    for call in (vizlib.activations, vizlib.features):
+        with pytest.raises(ValueError, match="one row for each image"):
+            call(model, X, "conv")
+
+
+def test_a_model_that_changes_its_weights_when_it_is_called():
+    class Training(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.norm, self.out = layers.BatchNormalization(name="norm"), layers.Dense(3)
+
+        def call(self, x):
+            return self.out(tf.reduce_mean(self.norm(x, training=True), (1, 2)))
+
+    model = Training()
+    model(X)
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="changes its weights.*norm.*training=False"):
+        vizlib.gradient(model, X, 1)
+    for a, b in zip(before, model.get_weights()):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("past", [layers.AveragePooling2D(3), layers.Conv2D(2, 6)])
+def test_a_way_past_the_last_map_is_not_left_out(past):
+    x, y = body(name="conv")
+    model = keras.Model(x, layers.Dense(3)(layers.Concatenate()([y, layers.Flatten()(past(x))])))
+    with pytest.raises(ValueError, match="also past its last feature map.*'conv'"):
+        vizlib.grad_cam(model, X, 0)
+    assert vizlib.grad_cam(model, X, 0, layer="conv").shape == (3, 4, 4)
+
+
+@pytest.mark.parametrize("moved", [layers.Permute((2, 1, 3)), layers.Reshape((2, 8, 4))])
+def test_cam_of_a_map_that_is_moved_before_the_mean(moved):
+    x = keras.Input((6, 6, 2))
+    y = moved(layers.Conv2D(4, 3, activation="relu")(x))
+    model = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling2D()(y)))
+    with pytest.raises(ValueError, match="CAM is defined"):
+        vizlib.cam(model, X, 0)
+
+
+def test_a_maximum_over_two_activations_is_no_pooling():
+    class Larger(layers.Layer):
+        def call(self, x):
+            return tf.reduce_max(tf.stack([x, 0 * x], -1), -1)
+
+    x = keras.Input((6, 6, 2))
+    y = Larger(name="larger")(layers.Conv2D(4, 3, activation="relu")(x))
+    model = keras.Model(x, layers.Dense(3)(layers.GlobalMaxPooling2D()(y)))
+    with pytest.raises(ValueError, match="guided rule is defined.*larger"):
+        vizlib.guided_backprop(model, X, 0)
+
+
+def test_gradients_that_tensorflow_gives_in_slices():
+    class Gathered(layers.Layer):
+        def call(self, x):
+            return tf.gather(x, tf.range(tf.shape(x)[0]))
+
+    x, y = body()
+    plain = keras.Model(x, layers.Dense(3)(y))
+    z = keras.Input((6, 6, 2))
+    model = keras.Model(z, plain(Gathered()(z)))
+    np.testing.assert_allclose(vizlib.gradient(model, X, 0), vizlib.gradient(plain, X, 0))
+
+
+def test_a_layer_inside_a_tf_function():
+    model = compiled_call()
+    name = model.layers[1].name
+    for _ in range(2):
+        with pytest.raises(ValueError, match="called inside a tf.function"):
+            vizlib.activations(model, X, name)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import types
 
 import keras
 import numpy as np
@@ -281,3 +282,41 @@ def test_the_same_answers_in_every_mode():
         assert done.returncode == 0, name
         printed[name] = done.stdout
     assert len(set(printed.values())) == 1 and printed[""].startswith("[")
+
+
+class Unusual(layers.Layer):
+    """Keeps what its answer hangs on in objects, large arrays and functions."""
+
+    def __init__(self):
+        super().__init__()
+        self.config, self.mean = types.SimpleNamespace(t=1.0), np.zeros((64, 64, 3), "float32")
+        held = [1.0]
+        self.held, self.scale = held, lambda x: x * held[0]
+
+    def call(self, x):
+        return self.scale(x - self.mean[: x.shape[1], : x.shape[2]]) * self.config.t
+
+
+def fresh(layer, name, value):
+    """Another object, maybe at the address of the one before."""
+    delattr(layer, name)
+    setattr(layer, name, value())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: setattr(s.config, "t", 5.0),
+        lambda s: s.mean.__setitem__(slice(None), 3.0),
+        lambda s: s.held.__setitem__(0, 4.0),
+        lambda s: fresh(s, "mean", lambda: np.full((64, 64, 3), 2, "float32")),
+        lambda s: fresh(s, "scale", lambda: lambda x: x * 4),
+    ],
+    ids=["config", "array in place", "closure", "new array", "new function"],
+)
+def test_no_address_is_taken_for_an_object(change):
+    unusual = Unusual()
+    model = network(unusual)
+    vizlib.logits(model, X)
+    change(unusual)
+    np.testing.assert_allclose(vizlib.logits(model, X), model(X), atol=1e-4)

@@ -1,7 +1,10 @@
 """What Keras has but does not promise: with a new version, look here first."""
 
 import contextlib
+import dataclasses
+import hashlib
 import threading
+import types
 import weakref
 
 import keras
@@ -28,6 +31,13 @@ def inputs(model):
     structure = getattr(model, "_inputs_struct", None)
     structure = getattr(model, "inputs", None) if structure is None else structure
     return None if structure is None else keras.tree.flatten(structure)
+
+
+def channels(model):
+    """Channels of the images that a subclassed model was built for; None where it is not known."""
+    shape = (model.get_build_config() or {}).get("input_shape")
+    known = isinstance(shape, (list, tuple)) and len(shape) == 4 and isinstance(shape[3], int)
+    return shape[3] if known else None
 
 
 def call(model, x):
@@ -77,13 +87,20 @@ def fingerprint(model):
         _plain.update(*(vars(kind(name="bare")) for kind in bare), BOOKKEEPING)
     layers = [model, *inner_layers(model)]
     attributes = [
-        tuple([_mark(v) for k, v in vars(layer).items() if k not in _plain]) for layer in layers
+        tuple(
+            [
+                Same(v) if k == "call" else _mark(v)  # its closure may count calls
+                for k, v in vars(layer).items()
+                if k not in _plain
+            ]
+        )
+        for layer in layers
     ]
     return (
         tuple(map(weakref.ref, layers)),
         attributes,
         tuple(layer.dtype_policy.name for layer in layers),
-        tuple(id(v.value) for v in model.variables),
+        [Same(v) for v in model.variables],
         _mark(getattr(model, "loss", None)),
     )
 
@@ -106,8 +123,22 @@ SCALARS = {type(None), bool, int, float, str}
 EagerTensor = tf.__internal__.EagerTensor
 
 
+class Same:
+    """Equal to what stands for the same object, as long as that lives: an address is used again."""
+
+    def __init__(self, value):
+        try:
+            self.held = weakref.ref(value)
+        except TypeError:  # of what has no weak references
+            self.held = lambda: value
+
+    def __eq__(self, other):
+        mine = self.held()
+        return isinstance(other, Same) and mine is not None and mine is other.held()
+
+
 def _mark(value, depth=3):
-    """What changes with a value: a small one is it itself, of another its identity."""
+    """What changes with a value: most are it themselves, another is the object that it is."""
     if type(value) in SCALARS:
         return value
     if isinstance(value, (list, tuple)) and depth:
@@ -116,6 +147,10 @@ def _mark(value, depth=3):
         return tuple([(k, _mark(v, depth - 1)) for k, v in value.items()])
     if isinstance(value, EagerTensor):
         value = value.numpy()
-    if isinstance(value, (np.ndarray, np.generic)) and value.size <= 4096:
-        return value.shape, value.tobytes()
-    return id(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.shape, hashlib.blake2b(value.tobytes()).digest()
+    if isinstance(value, types.FunctionType) and value.__closure__ and depth:
+        return Same(value), tuple([_mark(c.cell_contents, depth - 1) for c in value.__closure__])
+    if type(value) is types.SimpleNamespace or dataclasses.is_dataclass(value):
+        return _mark(vars(value), depth) if depth else Same(value)
+    return Same(value)

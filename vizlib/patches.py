@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import engine
+from . import engine, keras_internals
 from ._checks import as_array, check_whole
 from .engine import windows
 from .types import Data, LayerLike
@@ -129,7 +129,7 @@ class _Sight(NamedTuple):
 def _sight_of(model, layer, size):
     """The sight of a layer's units; None if they do not depend on the images."""
     given = engine.input_shape(model)
-    channels = (given or model.get_build_config()["input_shape"])[-1] or 3
+    channels = (given[3] if given else keras_internals.channels(model)) or 3
     engine.check_images(model, np.zeros((1, *size, channels), "float32"))
     run = engine.compiled(model, (*size, channels), layer=_or_last_map(layer)).run
     start = _Sight(((1, 1), (1, 1), (0, 0)), size)

@@ -64,7 +64,9 @@ def forward(model, images, layer=None, *, score="logit", target=None, batch_size
     images = check_images(model, images)
     found = compiled(model, images.shape[1:], score=_asked(score, target), layer=layer)
     (said,) = _run(found, images, batch_size=batch_size)
-    return said if layer is not None else _finite(model, said)
+    if layer is None and np.isnan(said).any():
+        raise ValueError(NOT_FINITE.format(model.name))
+    return said
 
 
 def backward(
@@ -136,7 +138,9 @@ def backward(
     else:
         choice = check_target(target, found.start, len(images))
     gradient, *rest = _run(found, images, choice, batch_size=batch_size, then=then)
-    return [_finite(model, gradient), *rest]
+    if not np.isfinite(gradient).all():
+        raise ValueError(NOT_FINITE.format(model.name))
+    return [gradient, *rest]
 
 
 def _asked(score, target):
@@ -145,14 +149,7 @@ def _asked(score, target):
     return head.EITHER if callable(target) and score == "logit" else score
 
 
-def _finite(model, array):
-    if not np.isfinite(array).all():
-        raise ValueError(
-            f"{model.name!r} gives NaN or infinite values for these images: look at its weights."
-        )
-    return array
-
-
+NOT_FINITE = "{!r} gives NaN or infinite values for these images: look at its weights."
 HALF = 2.0**14  # the factor of a score in half precision, whose gradients would vanish below 6e-8
 
 
@@ -181,10 +178,13 @@ def _call(found, *arrays):
     tensors, factor = [tf.constant(a) for a in arrays], HALF if found.scaled else 1.0
     while True:
         taken = [*tensors, tf.constant(factor)] if found.scaled else tensors
-        gradient, *rest = (
-            t.numpy().astype("float32", copy=False)[: n if found.batch else None]
-            for t in found.run(*taken)
-        )
+        results = found.run(*taken)
+        if any(t.shape.rank == 0 or t.shape[0] != len(arrays[0]) for t in results):
+            raise ValueError(
+                f"The model turns {len(arrays[0])} images into an array of shape "
+                f"{tuple(results[0].shape)}: methods need one row for each image."
+            )
+        gradient, *rest = (t.numpy().astype("float32", copy=False)[:n] for t in results)
         if not found.scaled:
             return [gradient, *rest]
         if factor <= 1 or np.isfinite(gradient).all():
@@ -218,12 +218,14 @@ def _positions(unit, shape, n):
 def resolve(model, images, target=None, *, score="logit", batch_size=32):
     """(N,): the class asked for of each image, with a pass for None only; a function stays one."""
     if callable(target):
+        one = forward(model, images[:1], score=score, target=target)
+        head.check_takes_one(target, one)
         return target
     found = compiled(model, images.shape[1:], score=_asked(score, target))
     target = check_target(target, found.start, len(images))
     if (target < 0).any():
         said = forward(model, images, score=score, batch_size=batch_size)
-        target = head.largest(tf.constant(said), found.kind, score).numpy()
+        target = head.largest(tf.constant(said), found.kind, found.middle).numpy()
     return target
 
 

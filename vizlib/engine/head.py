@@ -57,7 +57,8 @@ def read(model, x, output):
     last = back(output, SAME, dependents(x))
     if last.dtype.is_floating and last.op.type in ("Softmax", "Sigmoid"):
         logits, kind = last.op.inputs[0], Kind[last.op.type.upper()]
-        if kind is Kind.SIGMOID or _alike(last.shape, output.shape):
+        exclusive = last.shape[-1] != 1 and _alike(last.shape, output.shape)
+        if kind is Kind.SIGMOID or exclusive:
             logits = tf.reshape(tf.cast(logits, tf.float32), tf.shape(output))
             logits.set_shape(output.shape)
             return Head(kind, output, logits, True, "")
@@ -80,13 +81,28 @@ def _not_linear(x, output):
         op = tensor.op
         taken = [t for t in op.inputs if t.ref() in depends]
         if op.type in WEIGHTED and len(taken) == 1:
-            return None
+            below = back(taken[0], SAME, depends).op
+            trained = all(t.ref() in depends or _is_trained(t) for t in op.inputs)
+            return below if below.type == "Softmax" else None if trained else op
         if op.type not in BEHIND_WEIGHTS or len(taken) != 1 or not tensor.dtype.is_floating:
             return op
         if op.type == "RealDiv" and taken[0].ref() != op.inputs[0].ref():
             return op
         (tensor,) = taken
     return None if tensor is x else tensor.op
+
+
+def _is_trained(tensor):
+    """Whether an operand is made of a variable: a fixed matrix may stand behind a softmax, too."""
+    todo, seen = [tensor], set()
+    while todo:
+        op = todo.pop().op
+        if op.type in ("Placeholder", "ReadVariableOp", "ResourceGather"):
+            return True
+        if op not in seen:
+            seen.add(op)
+            todo += op.inputs
+    return False
 
 
 CATEGORICAL = {
@@ -103,14 +119,17 @@ def _trained_as(model, units):
     if not losses:
         return (Kind.NUMBER if units == 1 else Kind.SOFTMAX), ""
     loss = keras.losses.get(losses[0])
-    name = getattr(loss, "__name__", type(loss).__name__)
-    plain = name.lower().replace("_", "")
-    if getattr(loss, "from_logits", False) and len(losses) == 1:
-        if plain in BINARY:
+    options = {**vars(loss), **(getattr(loss, "keywords", None) or {})}
+    names = [kind.__name__ for kind in type(loss).__mro__]
+    names.append(getattr(getattr(loss, "func", loss), "__name__", ""))
+    plain = {name.lower().replace("_", "") for name in names}
+    if options.get("from_logits") and len(losses) == 1:
+        if plain & BINARY:
             return Kind.SIGMOID, ""
-        if plain in CATEGORICAL and units != 1:
+        if plain & CATEGORICAL and units != 1:
             return Kind.SOFTMAX, ""
-    return Kind.OTHER, f"it was compiled with the loss {name}, which does not take logits here"
+    name = names[-1] or names[0]
+    return Kind.OTHER, f"it was compiled with {name}, by which its numbers are not known as logits"
 
 
 def check_score(score):
@@ -156,13 +175,18 @@ def pick(said, target, score="logit"):
     return tf.gather(said, target, batch_dims=1)
 
 
-def largest(said, kind, score="logit"):
+def middle(found, score):
+    """Where a single sigmoid changes sides: in a logit at 0, in a probability at a half."""
+    return 0.5 if score == "probability" or (score == "output" and found.activated) else 0.0
+
+
+def largest(said, kind, middle):
     """(N,): each image's arg-max; of a single unit the side that it is on, of a number 1."""
     if said.shape[-1] > 1:
         return tf.argmax(said, -1, tf.int32)
     if kind is not Kind.SIGMOID:
         return tf.ones_like(said[:, 0], tf.int32)
-    return tf.cast(said[:, 0] > (0.0 if score == "logit" else 0.5), tf.int32)
+    return tf.cast(said[:, 0] > middle, tf.int32)
 
 
 def log_odds(said, kind, target):
@@ -222,6 +246,18 @@ def given(target, said):
     if not np.isfinite(value).all():
         raise ValueError("The target function gives NaN or infinite values.")
     return value
+
+
+def check_takes_one(target, said):
+    """Raise unless a function takes what is said of one image alone, (1, ...)."""
+    try:
+        given(target, tf.constant(said))
+    except Exception as error:
+        raise ValueError(
+            "A target function is called on batches of any size, of copies of one image for "
+            "instance, so it cannot hold something for each image: give class numbers, or call the "
+            f"method image by image ({str(error).splitlines()[0][:120]})."
+        ) from error
 
 
 def slopes(target, said):

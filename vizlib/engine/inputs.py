@@ -37,6 +37,12 @@ def check_takes_images(model):
     if given is not None and len(given) != 1:
         raise ValueError(_hold_fixed(model, given))
     shape = input_shape(model)
+    first = shape is not None and len(shape) == 4 and shape[1] in (1, 3, 4)
+    if first and shape[2] == shape[3] and (shape[3] or 0) > 4:
+        raise ValueError(
+            f"{model.name!r} takes inputs of shape {_written(shape)}, with the channels first: build "
+            "a model that takes (N, H, W, C), with its own Permute before this one."
+        )
     if shape is not None and len(shape) != 4:
         raise ValueError(
             f"{model.name!r} takes inputs of shape {_written(shape)}: vizlib is for images (N, H, "
@@ -267,7 +273,9 @@ def _images_and_labels(batch):
             f"A batch holds {', '.join(map(str, batch))}: say which are the images, as in "
             "data.map(lambda batch: batch['image'])."
         )
-    if isinstance(batch, tuple | list) and 1 <= len(batch) <= 3:
+    if isinstance(batch, tuple | list):
+        if not 1 <= len(batch) <= 3:
+            raise ValueError(f"A batch holds images, or (images, labels), not {len(batch)} things.")
         x, y = (*batch, None)[:2]
         if isinstance(x, dict | tuple | list):
             raise ValueError(

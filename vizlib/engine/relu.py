@@ -5,7 +5,7 @@ import contextlib
 import tensorflow as tf
 
 from .walk import between, layer_of
-from .windows import GATES, LINEAR, LINEAR_IN_ONE
+from .windows import GATES, LINEAR, LINEAR_IN_ONE, axes
 
 
 def true_gradient(op, dy):
@@ -54,7 +54,9 @@ def check_defined(rule, source, target, names):
             and sum(inputs) == 1
             and not (op.type == "RealDiv" and inputs[1])
         )
-        if op.type not in LINEAR and op.type not in GATES and not linear_in_one:
+        # The largest of a map is a pooling; the largest of several maps or channels is not.
+        pooled = op.type != "Max" or set(axes(op) or ()) == {1, 2}
+        if not ((op.type in LINEAR and pooled) or op.type in GATES or linear_in_one):
             strange.append(f"{layer_of(op, names)} ({op.type})")
     if strange:
         raise ValueError(

@@ -71,10 +71,11 @@ def last_map(model, x, target):
     maps = _maps(x, ops)
     if target.ref() in maps:
         raise ValueError(f"The output of {model.name!r} is itself a feature map: name a layer.")
-    found, tokens, seen, todo = {}, None, set(), [target]
+    found, tokens, past, seen, todo = {}, None, False, set(), [target]
     while todo:
         tensor = todo.pop()
         op = tensor.op
+        past |= tensor is x
         if op not in ops or op in seen:
             continue
         seen.add(op)
@@ -94,6 +95,12 @@ def last_map(model, x, target):
         raise ValueError(
             f"{model.name!r} has no feature map between the images and the score: name a layer "
             "that gives one."
+        )
+    if past:
+        (op, *_) = found.values()
+        raise ValueError(
+            f"The images of {model.name!r} reach the score also past its last feature map, which "
+            f"shows a part of it only: name a layer, {layer_of(op, names)!r} for instance."
         )
     if len(found) > 1:
         near = ", ".join(sorted({repr(layer_of(op, names)) for op in found.values()}))
@@ -146,7 +153,8 @@ def pooled_map(model, x, logits):
     last = back(logits, (*SAME, "Add", "AddV2", "BiasAdd"), depends)
     dense = last.op.type == "MatMul" or _on_one_position(last.op)
     mean = back(penultimate(model, x, logits), ("Cast",), depends) if dense else last
-    if not _is_global_mean(mean.op):
+    moved = mean.op.inputs and mean.op.inputs[0].op.type in ("Reshape", "Transpose")
+    if not _is_global_mean(mean.op) or moved:
         raise ValueError(
             "CAM is defined for networks that end in global average pooling and at most one dense "
             "layer, and this one does not: use grad_cam, or put GlobalAveragePooling2D and a Dense "

@@ -43,6 +43,7 @@ class Trace(NamedTuple):
     run: object  # tf.types.experimental.ConcreteFunction
     start: tuple  # shape of what is run to or differentiated, without the batch; None where open
     kind: head.Kind | None  # of the output, where it was looked at
+    middle: float  # where a single unit changes sides
     batch: int | None  # of models that take batches of one size only
     scaled: bool  # takes a factor for the score: half precision
 
@@ -121,7 +122,7 @@ def _make(model, spec, rule, layer, at, score, of):
                 return _captured(model, x, outputs[name], name)
             if found is None:
                 found = head.read(model, x, _single(model, said))
-                known["kind"] = found.kind
+                known["kind"], known["middle"] = found.kind, head.middle(found, score)
             if name is None:
                 return head.values(model, found, score)
             return structure.find(name, model, x, found)
@@ -141,10 +142,23 @@ def _make(model, spec, rule, layer, at, score, of):
             raise ValueError(
                 f"The score does not depend on {where}: choose a layer on the way to it."
             )
+        gradient = tf.convert_to_tensor(gradient)  # of tf.gather it comes in slices
         return [gradient] if at is None else [gradient, source]
 
     run = function.get_concrete_function()
-    return Trace(run, known["start"], known.get("kind"), spec.shape[0], scaled)
+    _check_changes_nothing(model, run.graph)
+    kind, middle = known.get("kind"), known.get("middle", 0.0)
+    return Trace(run, known["start"], kind, middle, spec.shape[0], scaled)
+
+
+def _check_changes_nothing(model, graph):
+    for op in graph.get_operations():
+        if op.type.startswith("Assign"):
+            names = {layer.name for layer in keras_internals.inner_layers(model)}
+            raise ValueError(
+                f"{model.name!r} changes its weights when it is called ({layer_of(op, names)}), "
+                "though not in training: call what does so with training=False."
+            )
 
 
 def _single(model, outputs):
@@ -167,10 +181,10 @@ def _single(model, outputs):
 
 def _captured(model, x, outputs, layer):
     """The one tensor that a layer gave."""
-    if not outputs:
-        raise ValueError(
-            f"Layer {layer.name!r} is not used when the model is called: choose another."
-        )
+    if not outputs or getattr(outputs[0], "graph", x.graph) is not x.graph:
+        hidden = outputs or any("PartitionedCall" in op.type for op in x.graph.get_operations())
+        why = "is called inside a tf.function" if hidden else "is not used when the model is called"
+        raise ValueError(f"Layer {layer.name!r} {why}: choose another.")
     if len(outputs) > 1:
         names = {inner.name for inner in keras_internals.inner_layers(model)}
         takers = dict.fromkeys(
@@ -199,7 +213,8 @@ def _value(start, choice, of, score, found):
     head.check_classes(start.shape[1:])
     if of is Of.LOG_ODDS:
         return head.log_odds(start, found.kind, choice)
-    chosen = tf.where(choice < 0, head.largest(start, found.kind, score), choice)
+    predicted = head.largest(start, found.kind, head.middle(found, score))
+    chosen = tf.where(choice < 0, predicted, choice)
     return head.pick(start, chosen, score)
 
 

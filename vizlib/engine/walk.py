@@ -31,7 +31,7 @@ def back(tensor, types, depends):
     """The tensor before operations of these types, along the one input that depends."""
     while tensor.op.type in types:
         taken = [t for t in tensor.op.inputs if t.ref() in depends]
-        if len(taken) != 1:
+        if len(taken) != 1 or not taken[0].dtype.is_floating:
             break
         (tensor,) = taken
     return tensor
