@@ -40,8 +40,8 @@ def check_takes_images(model):
     first = shape is not None and len(shape) == 4 and shape[1] in (1, 3, 4)
     if first and shape[2] == shape[3] and (shape[3] or 0) > 4:
         raise ValueError(
-            f"{model.name!r} takes inputs of shape {_written(shape)}, with the channels first: build "
-            "a model that takes (N, H, W, C), with its own Permute before this one."
+            f"{model.name!r} takes inputs of shape {_written(shape)}, with the channels first: "
+            "build a model that takes (N, H, W, C), with its own Permute before this one."
         )
     if shape is not None and len(shape) != 4:
         raise ValueError(
