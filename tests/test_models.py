@@ -1,8 +1,10 @@
-"""Networks by name: what a Net promises, for every kind of preprocessing; layers by name; weights; bad names."""
+"""Networks by name: what a Net promises, with every preprocessing; layers; weights; bad names."""
 
+import collections
 import hashlib
 import importlib
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -10,9 +12,9 @@ import pytest
 import shapes
 
 import vizlib
-from vizlib import data, models
+from vizlib import data, models, photos
 
-# One network of each kind of preprocessing in keras.applications: caffe, torch, tf, inside the model (0..255, -1..1).
+# One network of each preprocessing in keras.applications: caffe, torch, tf, inside (0..255, -1..1).
 KINDS = {
     "resnet50": "resnet",
     "densenet121": "densenet",
@@ -22,7 +24,7 @@ KINDS = {
 }
 
 
-@pytest.fixture(scope="module", params=["pocket", *KINDS])
+@pytest.fixture(scope="module", params=["pocket", "squeezenet", *KINDS])
 def net(request):
     return vizlib.load(request.param, weights="random")
 
@@ -68,6 +70,8 @@ def test_preprocessing_is_that_of_its_makers(net):
     u = colours(net)
     if net.name == "pocket":
         theirs = u - np.array(json.loads(data.read("weights/pocket.json"))["mean"], "float32")
+    elif net.name == "squeezenet":  # blue, green, red, as VGG-16 takes it
+        theirs = keras.applications.vgg16.preprocess_input(u.astype("float32"))
     else:
         theirs = importlib.import_module(f"keras.applications.{KINDS[net.name]}").preprocess_input(
             u.astype("float32")
@@ -75,11 +79,42 @@ def test_preprocessing_is_that_of_its_makers(net):
     np.testing.assert_allclose(net.preprocess(u), theirs, atol=2e-5 * max(1, np.abs(theirs).max()))
 
 
-def test_preprocess_refuses_what_is_not_a_batch_of_pictures(net):
+def test_preprocess_refuses_what_is_not_a_batch_of_images(net):
     u = colours(net)
-    for wrong in (u[0], u.astype("float32"), u[:, 1:], u[..., :1]):
-        with pytest.raises(ValueError, match="uint8 pictures"):
+    for wrong in (u[0], u.astype("float32"), u[..., :1], u[0, 0, 0], None):
+        with pytest.raises(ValueError, match="uint8 images of shape"):
             net.preprocess(wrong)
+    for wrong in (u[..., :1], np.float32(3), u[..., [0, 1, 2, 2]]):
+        with pytest.raises(ValueError, match=r"rgb takes maps of shape \(..., 3\), not"):
+            net.rgb(wrong)
+        with pytest.raises(ValueError, match=r"rgb takes maps of shape \(..., 3\), not"):
+            net.deprocess(wrong)
+
+
+def test_preprocess_takes_any_size_where_the_model_does(net):
+    u = colours(net)[:, 1:, :-2]
+    if net.name == "squeezenet":
+        x = net.preprocess(u)
+        assert x.shape == u.shape
+        np.testing.assert_array_equal(net.deprocess(x), u)
+        assert vizlib.logits(net.model, x).shape == (1, 1000)
+    else:
+        with pytest.raises(ValueError, match=rf"\(N, {net.size[0]}, {net.size[1]}, 3\), not uint8"):
+            net.preprocess(u)
+
+
+def test_a_net_of_open_size():
+    """Sides are compared at the size it was trained on, not at None."""
+    x = inputs = keras.Input((None, None, 3))
+    for k in range(6):
+        x = keras.layers.Conv2D(2, 3, strides=2, padding="same", activation="relu", name=f"c{k}")(x)
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.GlobalMaxPooling2D()(x)))
+    ones = np.ones(3, "float32")
+    net = models._net("open", model, ("a", "b"), 0 * ones, ones, [0, 1, 2], size=(128, 128))
+    assert net.size == (128, 128) and net.stages == ("c0", "c1", "c2", "c4", "c5")
+    assert net.preprocess(np.ones((2, 65, 97, 3), "uint8")).shape == (2, 65, 97, 3)
+    with pytest.raises(ValueError, match="did you mean 'a', 'b'"):
+        net.index("zebra")
 
 
 def test_stages_and_features_run(net):
@@ -87,9 +122,11 @@ def test_stages_and_features_run(net):
     sides = [vizlib.activations(net.model, x, stage).shape[1] for stage in net.stages]
     assert len(set(net.stages)) == 5 and sides == sorted(sides, reverse=True)
     assert sides[0] > 8 * sides[-1]
-    assert (
-        vizlib.activations(net.model, x, net.features).squeeze().ndim == 1
-    )  # MobileNetV3 keeps two sides of 1
+    below = vizlib.activations(net.model, x, net.features)
+    if net.name == "squeezenet":  # its classifier is a convolution
+        assert below.shape == (1, 13, 13, 512)
+    else:
+        assert below.squeeze().ndim == 1  # MobileNetV3 keeps two sides of 1
 
 
 @pytest.mark.parametrize(
@@ -104,14 +141,47 @@ def test_stages_and_features_run(net):
         ),
         (
             "MobileNetV2",
-            "block_1_expand_relu block_3_expand_relu block_6_expand_relu block_13_expand_relu out_relu",
+            "block_1_expand_relu block_3_expand_relu block_6_expand_relu block_13_expand_relu "
+            "out_relu",
             "global_average_pooling2d",
+        ),
+        (
+            "squeezenet",
+            "conv1 fire3_concat fire5_concat fire7_concat fire9_concat",
+            "fire9_concat",
         ),
     ],
 )
 def test_stages_by_name(name, stages, features):
     net = vizlib.load(name, weights="random")
     assert net.stages == tuple(stages.split()) and net.features.startswith(features)
+
+
+def test_stages_of_inception_are_whole_modules():
+    assert vizlib.load("InceptionV3", weights="random").stages[2:] == (
+        "mixed2",
+        "mixed7",
+        "mixed10",
+    )
+
+
+def test_whole_modules_give_maps_and_their_parts_do_not():
+    """A squeeze with branches of one and two convolutions; a residual module of two branches."""
+
+    def conv(x, name):
+        return keras.layers.Conv2D(4, 1, activation="relu", name=name)(x)
+
+    inputs = keras.Input((8, 8, 3))
+    stem = conv(inputs, "stem")
+    squeeze = conv(stem, "squeeze")
+    branches = [conv(squeeze, "short"), conv(conv(squeeze, "long1"), "long2")]
+    module = keras.layers.Concatenate(name="module")(branches)
+    fork = conv(module, "fork")  # it also goes on by itself, so it is no part of what follows
+    inner = keras.layers.Concatenate(name="inner")([conv(fork, "a"), conv(fork, "b")])
+    added = keras.layers.Add(name="added")([fork, keras.layers.Conv2D(4, 1, name="flat")(inner)])
+    x = conv(added, "last")
+    model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
+    assert models.map_layers(model) == ["stem", "module", "fork", "inner", "last"]
 
 
 @pytest.mark.slow
@@ -135,10 +205,63 @@ def test_vgg16_is_pocket_at_full_width():
         ("cow", 345),
         ("sheep", 348),
         ("duck", 97),
+        ("polar bear", 296),
+        ("Polar_Bear", 296),
+        ("giant panda", 388),
+        ("panda", 388),
+        ("macaw", 88),
+        ("shepherd", 235),
+        ("German shepherd", 235),
+        (" german  SHEPHERD", 235),
+        ("red backed sandpiper", 140),
+        ("lemur", 383),
+        ("owl", 24),
+        ("ice bear", 296),
+        ("horse", 339),
+        ("komodo dragon", 48),
     ],
 )
-def test_index_on_imagenet(name, labels):
-    assert vizlib.load("mobilenetv2", weights="random").index(name) == labels
+def test_index_on_imagenet(imagenet, name, labels):
+    assert imagenet.index(name) == labels
+    assert vizlib.load("squeezenet", weights="random").labels == imagenet.labels
+
+
+@pytest.fixture(scope="module")
+def imagenet():
+    return vizlib.load("mobilenetv2", weights="random")
+
+
+def test_index_gives_every_label_its_number_but_for_doubles(imagenet):
+    doubles = {label for label, n in collections.Counter(imagenet.labels).items() if n > 1}
+    assert doubles == {"crane", "maillot"} and len(imagenet.labels) == 1000
+    for k, label in enumerate(imagenet.labels):
+        if label not in doubles:
+            assert imagenet.index(label.replace("_", " ")) == k
+    assert imagenet.labels[264] == "Cardigan" and imagenet.labels[474] == "cardigan"
+    said = {"crane": "134 and 517", "Maillot": "638 and 639", "CARDIGAN": "264 and 474"}
+    for double, numbers in said.items():
+        with pytest.raises(ValueError, match=f"several classes called '{double}': {numbers}"):
+            imagenet.index(double)
+
+
+def test_index_refuses_what_is_unknown_or_no_name(imagenet):
+    for name, near in {
+        "terrier": "Border_terrier",
+        "zebrra": "zebra",
+        "hammer head": "hammer",
+    }.items():
+        with pytest.raises(ValueError, match=f"no single class called '{name}'.*'{near}"):
+            imagenet.index(name)
+    for wrong in (207, None, ["hen"], b"hen"):
+        with pytest.raises(ValueError, match="index takes the name of a class, not"):
+            imagenet.index(wrong)
+    with pytest.raises(ValueError, match="no single class"):
+        imagenet.index("")
+
+
+def test_common_names_are_of_labels_that_are_there(imagenet):
+    assert set(models.ALSO.values()) <= set(imagenet.labels)
+    assert not set(models.ALSO) & {label.lower() for label in imagenet.labels}
 
 
 def test_index():
@@ -151,10 +274,25 @@ def test_index():
         net.index("zebra")
 
 
-def test_labels_without_the_label_file(monkeypatch, tmp_path):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    labels = models._imagenet_labels(fetch=False)
-    assert len(labels) == 1000 and labels[17] == "class 17" and labels[208] == "Labrador_retriever"
+def test_squeezenet_knows_hens_at_any_size():
+    net = vizlib.load("squeezenet")
+    assert net.model.count_params() == 1_235_496 and net.model.input_shape == (None, None, None, 3)
+    for size in (227, (227, 303)):
+        x = net.preprocess(photos.fit(photos.load("hens"), size)[None])
+        (probabilities,) = vizlib.probabilities(net.model, x)
+        assert probabilities.argmax() == net.index("hen") and probabilities.max() > 0.9
+
+
+def test_what_is_no_name_of_a_network(tmp_path):
+    for path in ("mine.keras", "mine.H5", pathlib.Path("x/mine.keras")):
+        with pytest.raises(ValueError, match=r"not the file .*mine.*keras.models.load_model\('"):
+            vizlib.load(path)
+    (tmp_path / "network").write_bytes(b"")
+    with pytest.raises(ValueError, match="not the file .*network'"):
+        vizlib.load(tmp_path / "network")
+    for wrong, kind in ((shapes.fused(), "Functional"), (3, "int"), (models.Net, "type")):
+        with pytest.raises(ValueError, match=f"network, not {kind}: .* keras.Model as it is"):
+            vizlib.load(wrong)
 
 
 def test_environment_chooses_only_without_arguments(monkeypatch):
@@ -206,6 +344,19 @@ def test_weights_that_cannot_be_fetched(monkeypatch):
         vizlib.load("vgg16")
 
 
+def test_half_a_file_that_keras_fetched_is_named(monkeypatch, tmp_path):
+    """Keras keeps what a stopped download left, and falls over it from then on."""
+    monkeypatch.setattr(keras.src.utils.file_utils.config, "keras_home", lambda: str(tmp_path))
+    file = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224.h5"
+    (tmp_path / "models").mkdir()
+    shapes.fused().save_weights(tmp_path / "whole.weights.h5")
+    whole = (tmp_path / "whole.weights.h5").read_bytes()
+    for content in (whole[:3000], whole, b""):
+        (tmp_path / "models" / file).write_bytes(content)
+        with pytest.raises(ValueError, match=f"file '.*{file}' is not the weights.*: delete it"):
+            vizlib.load("mobilenetv2")
+
+
 def test_trained_weights_are_checked(monkeypatch, tmp_path):
     for name in ("barnyard", "weights"):
         (tmp_path / name).mkdir()
@@ -225,8 +376,12 @@ def test_find_layer():
     assert vizlib.find_layer(model, conv) is conv
     with pytest.raises(ValueError, match="no layer 'conv3'.*'conv2'"):
         vizlib.find_layer(model, "conv3")
-    with pytest.raises(ValueError, match="no layer"):
-        vizlib.find_layer(model, shapes.fused().get_layer("conv1"))
+    for layer in (shapes.fused().get_layer("conv1"), keras.layers.Dense(2, name="new")):
+        with pytest.raises(ValueError, match=f"layer '{layer.name}' belongs to another model than"):
+            vizlib.find_layer(model, layer)
+    for wrong in (3, None, ["conv1"]):
+        with pytest.raises(ValueError, match="given by its name or itself, not by"):
+            vizlib.find_layer(model, wrong)
 
 
 def test_two_layers_of_one_name_want_the_layer_itself():

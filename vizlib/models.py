@@ -1,9 +1,10 @@
 """Networks by name, and their layers. The only file that knows what a network is called."""
 
-import contextlib
 import difflib
 import json
 import os
+import re
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,19 +12,29 @@ import keras
 import numpy as np
 
 from . import data
+from ._checks import as_array
+from .keras_internals import below, inner_layers
+from .types import Images, LayerLike
 
 POCKET = ("pocket", "colleague")
-# What the lessons ask an ImageNet network for, and how it calls that; known without Keras's label file.
-IMAGENET = {
-    8: "hen",
-    97: "drake",
-    208: "Labrador_retriever",
-    281: "tabby",
-    341: "hog",
-    345: "ox",
-    348: "ram",
+EMBEDDED = (*POCKET, "squeezenet")  # their weights are part of the course
+# What people say, and what ImageNet calls it.
+ALSO = {
+    "chicken": "hen",
+    "cow": "ox",
+    "duck": "drake",
+    "horse": "sorrel",
+    "kangaroo": "wallaby",
+    "lemur": "Madagascar_cat",
+    "orca": "killer_whale",
+    "panda": "giant_panda",
+    "pig": "hog",
+    "polar_bear": "ice_bear",
+    "red_panda": "lesser_panda",
+    "rooster": "cock",
+    "scarlet_macaw": "macaw",
+    "sheep": "ram",
 }
-ALSO = {"duck": "drake", "pig": "hog", "cow": "ox", "sheep": "ram"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class Net:
     labels : tuple of str
         One per class.
     size : tuple of int
-        Height and width of its pictures.
+        Height and width of the images it was trained on; the model itself may take others, too.
     stages : tuple of str
         Five layers, shallow to deep.
     features : str
@@ -48,87 +59,144 @@ class Net:
 
     name: str
     model: keras.Model
-    labels: tuple
-    size: tuple
-    stages: tuple
+    labels: tuple[str, ...]
+    size: tuple[int, int]
+    stages: tuple[str, ...]
     features: str
     low: np.ndarray
     level: np.ndarray
-    order: list = field(repr=False)  # the model's channels as places in RGB: [2, 1, 0] is BGR
+    order: list[int] = field(repr=False)  # the model's channels as places in RGB: [2, 1, 0] is BGR
 
     @property
-    def high(self):
+    def high(self) -> np.ndarray:
         return self.low + 255 * self.level
 
-    def preprocess(self, pictures):
-        """uint8 pictures (N, H, W, 3), RGB -> float32 (N, H, W, 3) in model-input space.
+    def preprocess(self, images: np.ndarray) -> Images:
+        """Images as the model takes them.
+
+        Parameters
+        ----------
+        images : array, (N, H, W, 3), uint8, RGB
+            Of any size where the model's input is open.
+
+        Returns
+        -------
+        ndarray, (N, H, W, 3), float32, in model-input space
 
         Raises
         ------
         ValueError
-            If the pictures are not uint8 RGB of the network's size with a batch axis.
+            If the images are not uint8 RGB of the network's size with a batch axis.
+
+        Examples
+        --------
+        >>> import numpy as np, vizlib
+        >>> net = vizlib.load("pocket", weights="random")
+        >>> x = net.preprocess(np.zeros((1, 192, 192, 3), "uint8"))
+        >>> bool((x == net.low).all())
+        True
         """
-        pictures = np.asarray(pictures)
-        if (
-            pictures.dtype != np.uint8
-            or pictures.ndim != 4
-            or pictures.shape[1:] != (*self.size, 3)
-        ):
+        images = as_array(images, "images")
+        size = self.model.input_shape[1:3]
+        fits = images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] == 3
+        if not fits or any(a not in (None, b) for a, b in zip(size, images.shape[1:3])):
+            height, width = (a or letter for a, letter in zip(size, "HW"))
+            side = self.size[0] if self.size[0] == self.size[1] else self.size
             raise ValueError(
-                f"preprocess takes uint8 pictures of shape (N, {self.size[0]}, {self.size[1]}, 3), not {pictures.dtype} of shape "
-                f"{pictures.shape}: make them so with photos.fit(picture, {self.size[0]}) or barnyard.load(size={self.size[0]}), "
-                "and put one picture in a batch with picture[None]."
+                f"preprocess takes uint8 images of shape (N, {height}, {width}, 3), not "
+                f"{images.dtype} of shape {images.shape}: make them so with "
+                f"photos.fit(image, {side}) or barnyard.load(size={side}), and put one image in a "
+                "batch with image[None]."
             )
-        x = pictures[..., self.order].astype("float32", order="C")
+        x = images[..., self.order].astype("float32", order="C")
         x *= self.level
         x += self.low
         return x
 
-    def deprocess(self, x):
-        """Model-input space (N, H, W, 3) -> uint8 RGB; what lies outside the legal pixels is clipped."""
-        grey = (np.asarray(x, "float32") - self.low) / self.level
-        return self.rgb(np.clip(np.rint(grey), 0, 255).astype("uint8"))
+    def deprocess(self, x: Images) -> np.ndarray:
+        """Model-input space (N, H, W, 3) -> uint8 RGB; what is darker or brighter is clipped."""
+        grey = (self.rgb(x).astype("float32") - self.rgb(self.low)) / self.rgb(self.level)
+        return np.clip(np.rint(grey), 0, 255).astype("uint8")
 
-    def rgb(self, maps):
-        """Channels of maps (..., 3), a gradient for instance, in the order red, green, blue; nothing else is changed."""
-        return np.asarray(maps)[..., np.argsort(self.order)]
-
-    def index(self, name):
-        """The number of the class called `name`: the whole label, or the start of a word of just one label.
+    def rgb(self, maps: np.ndarray) -> np.ndarray:
+        """Channels of maps (..., 3), of a gradient for instance, in the order red, green, blue.
 
         Raises
         ------
         ValueError
-            If no label fits; the sentence lists the near ones.
+            If the last axis is not the model's three channels.
         """
-        labels = [label.lower() for label in self.labels]
-        wanted = name.lower()
-        for word in (wanted, ALSO.get(wanted)):
-            if word in labels:
-                return labels.index(word)
-        hits = [i for i, label in enumerate(labels) if f"_{wanted}" in f"_{label}"]
+        maps = as_array(maps, "maps")
+        if maps.shape[-1:] != (3,):
+            raise ValueError(f"rgb takes maps of shape (..., 3), not {maps.shape}.")
+        return maps[..., np.argsort(self.order)]
+
+    def index(self, name: str) -> int:
+        """The number of a class.
+
+        Parameters
+        ----------
+        name : str
+            Its label, with spaces or underscores, in capitals or not; what people call it ("cow" is
+            ImageNet's "ox"); or a word of just one label, or the start of one.
+
+        Raises
+        ------
+        ValueError
+            If no label fits, or several do; the sentence lists the near ones, or the numbers of
+            those that have the same name.
+
+        Examples
+        --------
+        >>> import vizlib
+        >>> net = vizlib.load("squeezenet", weights="random")
+        >>> net.index("German shepherd"), net.index("polar bear"), net.index("cow")
+        (235, 296, 345)
+        """
+        if not isinstance(name, str):
+            raise ValueError(
+                f"index takes the name of a class, not {type(name).__name__}: "
+                "a class number is what it gives."
+            )
+        spelt, wanted = [_plain(label) for label in self.labels], _plain(name)
+        labels, low = [label.lower() for label in spelt], wanted.lower()
+        also = ALSO.get(low, "").lower()
+        ways = (  # the first that finds something counts
+            [label == wanted for label in spelt],  # "Cardigan" is a dog, "cardigan" is worn
+            [label == low for label in labels],
+            [label == also for label in labels],
+            [f"_{low}_" in f"_{label}_" for label in labels],
+            [f"_{low}" in f"_{label}" for label in labels],
+        )
+        hits = next((np.flatnonzero(way).tolist() for way in ways if any(way)), [])
         if len(hits) == 1:
             return hits[0]
-        near = (
-            [self.labels[i] for i in hits[:5]]
-            or difflib.get_close_matches(name, self.labels, 5, 0.4)
-            or list(self.labels[:7])
-        )
+        if hits and len({labels[k] for k in hits}) == 1:
+            numbers = " and ".join(map(str, hits))
+            raise ValueError(
+                f"{self.name} has several classes called {name!r}: {numbers}; take one."
+            )
+        near = [self.labels[k] for k in hits[:5]] or [
+            self.labels[labels.index(x)] for x in difflib.get_close_matches(low, labels, 5, 0.4)
+        ]
         raise ValueError(
-            f"{self.name} has no single class called {name!r}: did you mean {_choices(near)}?"
+            f"{self.name} has no single class called {name!r}: "
+            f"did you mean {_choices(near or self.labels[:7])}?"
         )
 
 
-def load(name=None, *, weights="default"):
+def load(name: str | None = None, *, weights: str | os.PathLike = "default") -> Net:
     """A network by name.
 
     Parameters
     ----------
     name : str, optional
-        "pocket", "colleague", or any classifier of ``keras.applications`` ("vgg16", "ResNet50", ...). Without arguments the
-        environment's VIZLIB_MODEL and VIZLIB_WEIGHTS decide, else it is "pocket" as trained.
+        "pocket", "colleague", "squeezenet", or any classifier of ``keras.applications`` ("vgg16",
+        "ResNet50", ...). Without arguments the environment's VIZLIB_MODEL and VIZLIB_WEIGHTS
+        decide, else it is "pocket" as trained.
     weights : {"default", "random"} or path
-        As trained (for ``keras.applications``: on ImageNet, fetched by Keras), random, or a file of weights.
+        As trained (for ``keras.applications``: on ImageNet, fetched by Keras), random, or a file of
+        weights.
 
     Returns
     -------
@@ -137,23 +205,36 @@ def load(name=None, *, weights="default"):
     Raises
     ------
     ValueError
-        Unknown name, or weights that are not this network's.
+        Unknown name; a model or a model's file in the place of a name; weights that are not this
+        network's, or half a file of them.
     FileNotFoundError
         Weights that are not there and cannot be fetched.
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> vizlib.load("squeezenet", weights="random").stages
+    ('conv1', 'fire3_concat', 'fire5_concat', 'fire7_concat', 'fire9_concat')
     """
     if name is None and weights == "default":
         weights = os.environ.get("VIZLIB_WEIGHTS") or "default"
-    name = (name or os.environ.get("VIZLIB_MODEL") or "pocket").lower()
-    net = _pocket(name) if name in POCKET else _application(name, fetch=weights == "default")
+    builders = {n.lower(): f for n, f in vars(keras.applications).items() if n[0].isupper()}
+    name = _known(name or os.environ.get("VIZLIB_MODEL") or "pocket", (*EMBEDDED, *builders))
+    if name in POCKET:
+        net = _pocket(name)
+    elif name == "squeezenet":
+        net = _squeezenet()
+    else:
+        net = _application(name, builders[name], fetch=weights == "default")
     if weights not in ("default", "random"):
-        _read_weights(net.model, name, Path(weights))
-    elif weights == "default" and name in POCKET:
+        _read_weights(net.model, name, weights)
+    elif weights == "default" and name in EMBEDDED:
         data.read(f"weights/{name}.weights.h5")
         net.model.load_weights(data.root() / f"weights/{name}.weights.h5")
     return net
 
 
-def find_layer(model, name):
+def find_layer(model: keras.Model, name: LayerLike) -> keras.Layer:
     """The layer of that name, however deep it is nested.
 
     Parameters
@@ -164,7 +245,15 @@ def find_layer(model, name):
     Raises
     ------
     ValueError
-        No such layer (the sentence lists the near names), or several (pass the layer itself then).
+        No such layer (the sentence lists the near names); several of that name (pass the layer
+        itself then); a layer of another model; neither a name nor a layer.
+
+    Examples
+    --------
+    >>> import keras, vizlib
+    >>> inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, name="conv")])
+    >>> vizlib.find_layer(keras.Sequential([inner, keras.layers.Flatten()]), "conv").filters
+    4
     """
     layers = inner_layers(model)
     found = [layer for layer in layers if layer is name or layer.name == name]
@@ -172,25 +261,26 @@ def find_layer(model, name):
         return found[0]
     if found:
         raise ValueError(
-            f"{len(found)} layers of {model.name!r} are called {name!r}: pass the layer itself instead of its name."
+            f"{len(found)} layers of {model.name!r} are called {name!r}: "
+            "pass the layer itself instead of its name."
         )
-    name = getattr(name, "name", name)
+    if isinstance(name, keras.Layer):
+        raise ValueError(
+            f"The layer {name.name!r} belongs to another model than {model.name!r}: "
+            "give the name of a layer, or a layer of this model."
+        )
+    if not isinstance(name, str):
+        raise ValueError(f"A layer is given by its name or itself, not by {type(name).__name__}.")
     names = list(dict.fromkeys(layer.name for layer in layers))
-    near = difflib.get_close_matches(str(name), names, 5, 0.4) or names[:5]
+    near = difflib.get_close_matches(name, names, 5, 0.4) or names[:5]
     raise ValueError(f"{model.name!r} has no layer {name!r}: did you mean {_choices(near)}?")
 
 
-def inner_layers(model):
-    """All layers inside the model in the order of their use, also those of models that serve as layers."""
-    found = {}
-    for layer in model._flatten_layers(include_self=False, recursive=False):
-        for inner in (layer, *inner_layers(layer)):
-            found[id(inner)] = inner
-    return list(found.values())
-
-
 def vgg(size, widths, dense, classes, *, activation="softmax"):
-    """VGG-16 (Simonyan and Zisserman 2015, arXiv 1409.1556, configuration D) of any width, by Keras's layer names."""
+    """VGG-16 (Simonyan and Zisserman 2015, arXiv 1409.1556, configuration D) of any width.
+
+    Layers have the names of Keras's VGG16.
+    """
     x = inputs = keras.Input((size, size, 3), name="input")
     for block, (width, depth) in enumerate(zip(widths, (2, 2, 3, 3, 3)), 1):
         for k in range(1, depth + 1):
@@ -209,8 +299,90 @@ def vgg(size, widths, dense, classes, *, activation="softmax"):
 
 
 def pocket_vgg(*, activation="softmax"):
-    """The untrained `pocket`: VGG-16 a quarter as wide, for pictures of 192 x 192 and seven classes."""
+    """The untrained `pocket`: VGG-16 a quarter as wide, for 192 x 192 pixels and seven classes."""
     return vgg(192, (16, 32, 64, 128, 128), 256, 7, activation=activation)
+
+
+def squeezenet(classes=1000):
+    """SqueezeNet 1.1 of open size (Iandola et al. 2016, arXiv 1602.07360, and their repository)."""
+
+    def conv(width, side, name, **kwargs):
+        return keras.layers.Conv2D(width, side, activation="relu", name=name, **kwargs)
+
+    x = inputs = keras.Input((None, None, 3), name="input")
+    x = conv(64, 3, "conv1", strides=2)(x)
+    x = keras.layers.MaxPooling2D(3, 2, name="pool1")(x)
+    widths = (16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)
+    for k, (squeeze, expand) in enumerate(widths, 2):
+        x = conv(squeeze, 1, f"fire{k}_squeeze1x1")(x)
+        one = conv(expand, 1, f"fire{k}_expand1x1")(x)
+        three = conv(expand, 3, f"fire{k}_expand3x3", padding="same")(x)
+        x = keras.layers.Concatenate(name=f"fire{k}_concat")([one, three])
+        if k in (3, 5):
+            x = keras.layers.MaxPooling2D(3, 2, name=f"pool{k}")(x)
+    x = keras.layers.Dropout(0.5, name="drop9")(x)
+    x = conv(classes, 1, "conv10")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="pool10")(x)
+    return keras.Model(
+        inputs, keras.layers.Activation("softmax", name="loss")(x), name="squeezenet"
+    )
+
+
+def map_layers(model: keras.Model) -> list[str]:
+    """The names of the layers that give activation maps, shallow to deep.
+
+    Where a Concatenate joins branches (SqueezeNet, Inception), it stands for the whole module, and
+    what only leads to it does not count.
+    """
+    operations = model.operations
+    place = {id(t): k for k, op in enumerate(operations) for t in keras.tree.flatten(op.output)}
+    reads = [
+        [place[id(t)] for t in keras.tree.flatten(op.input) if id(t) in place] for op in operations
+    ]
+    readers = [[] for _ in operations]
+    for k, read in enumerate(reads):
+        for j in read:
+            readers[j].append(k)
+    joins = {
+        k
+        for k, op in enumerate(operations)
+        if isinstance(op, keras.layers.Concatenate)
+        and any(_activates(operations[j]) for j in reads[k])
+    }
+    # A part of a module leads to a join and nowhere else: straight, or as the fork of the branches.
+    parts = set()
+    for k, op in reversed(list(enumerate(operations))):
+        inside = [j in joins or (j in parts and len(readers[j]) == 1) for j in readers[k]]
+        pools = type(op).__name__.endswith("Pooling2D")
+        if inside and all(inside) and k not in joins and not pools:
+            parts.add(k)
+    return [
+        op.name
+        for k, op in enumerate(operations)
+        if (k in joins or _activates(op))
+        and k not in parts
+        and len(op.output.shape) == 4
+        and 1 not in op.output.shape[1:3]
+    ]
+
+
+def _known(name, names):
+    """The name in lower case; or a sentence, also for those who give a model or its file."""
+    if isinstance(name, str) and name.lower() in names:
+        return name.lower()
+    if isinstance(name, str | os.PathLike):
+        if str(name).lower().endswith((".keras", ".h5")) or os.path.isfile(name):
+            raise ValueError(
+                f"load takes the name of a network, not the file {str(name)!r}: every method takes "
+                f"a keras.Model as it is, for instance keras.models.load_model({str(name)!r}), and "
+                "a file of weights goes into load(name, weights=...)."
+            )
+        near = difflib.get_close_matches(str(name).lower(), names, 4, 0.3) or EMBEDDED
+        raise ValueError(f"No network is called {str(name)!r}: did you mean {_choices(near)}?")
+    raise ValueError(
+        f"load takes the name of a network, not {type(name).__name__}: every method takes a "
+        "keras.Model as it is, for instance vizlib.logits(model, images)."
+    )
 
 
 def _pocket(name):
@@ -219,13 +391,16 @@ def _pocket(name):
     return _net(name, pocket_vgg(), tuple(card["classes"]), -mean, np.ones(3, "float32"), [0, 1, 2])
 
 
-def _application(name, *, fetch):
-    """A classifier of keras.applications; its preprocessing, affine per channel in all of them, is measured."""
-    builders = {n.lower(): f for n, f in vars(keras.applications).items() if n[0].isupper()}
-    if name not in builders:
-        near = difflib.get_close_matches(name, [*POCKET, *builders], 4, 0.3) or POCKET
-        raise ValueError(f"No network is called {name!r}: did you mean {_choices(near)}?")
-    build = builders[name]
+def _squeezenet():
+    mean = np.array((103.939, 116.779, 123.68), "float32")  # ImageNet's, BGR, as VGG-16 has it
+    ones = np.ones(3, "float32")
+    return _net(
+        "squeezenet", squeezenet(), _imagenet_labels(), -mean, ones, [2, 1, 0], size=(227, 227)
+    )
+
+
+def _application(name, build, *, fetch):
+    """A classifier of keras.applications; its preprocessing, affine per channel, is measured."""
     module = getattr(keras.applications, build.__module__.rpartition(".")[2])
     try:
         model = build(weights="imagenet" if fetch else None)
@@ -234,9 +409,17 @@ def _application(name, *, fetch):
     except Exception as error:  # Keras raises bare Exceptions when a download fails
         if not fetch:
             raise
+        for frame, _ in traceback.walk_tb(error.__traceback__):  # who fell over which file?
+            path = frame.f_locals.get("weights_path")
+            if isinstance(path, str | os.PathLike) and os.path.isfile(path):
+                raise ValueError(
+                    f"The file {str(path)!r} is not the weights of {name}, perhaps half of them: "
+                    "delete it, and Keras fetches it again."
+                ) from error
         raise FileNotFoundError(
-            f"The ImageNet weights of {name} are not on this machine and could not be fetched ({type(error).__name__}): "
-            "connect once, or pass weights='random' or the path of a weights file."
+            f"The ImageNet weights of {name} are not on this machine and could not be fetched "
+            f"({type(error).__name__}): connect once, or pass weights='random' or the path of a "
+            "weights file."
         ) from error
 
     def measure(colour):
@@ -248,45 +431,31 @@ def _application(name, *, fetch):
         int(np.argmax([measure(255 * np.eye(3)[c])[k] - low[k] for c in range(3)]))
         for k in range(3)
     ]
-    return _net(
-        name, model, _imagenet_labels(fetch), low, (measure((255, 255, 255)) - low) / 255, order
-    )
+    return _net(name, model, _imagenet_labels(), low, (measure((255, 255, 255)) - low) / 255, order)
 
 
-def _net(name, model, labels, low, level, order):
+def _net(name, model, labels, low, level, order, *, size=None):
     *_, last = (layer for layer in model.layers if layer.weights)
-    below = _below(last)
-    while isinstance(below, keras.layers.Dropout | keras.layers.Reshape):
-        below = _below(below)
-    return Net(
-        name, model, labels, model.input_shape[1:3], _stages(model), below.name, low, level, order
-    )
+    penultimate = below(last)
+    while isinstance(penultimate, keras.layers.Dropout | keras.layers.Reshape):
+        penultimate = below(penultimate)
+    size = size or model.input_shape[1:3]
+    names = [layer for layer in map_layers(model) if layer != last.name]
+    stages = _stages(model, names, size)
+    return Net(name, model, labels, size, stages, penultimate.name, low, level, order)
 
 
-def _below(layer):
-    return layer.input._keras_history.operation
-
-
-def map_layers(model):
-    """The names of the layers that give activation maps, shallow to deep."""
-    return [name for name, _ in _maps(model)]
-
-
-def _stages(model):
-    """The last activation before each halving of the map: the first, the last, and three evenly between."""
-    maps = _maps(model)
-    last = [a for a, b in zip(maps, [*maps[1:], ("", 0)]) if b[1] <= 0.6 * a[1]]
-    last = last if len(last) >= 5 else maps
-    names = [last[i][0] for i in np.linspace(0, len(last) - 1, 5).round().astype(int)]
-    if "block1_conv1" in map_layers(model):  # a VGG: its first layer sees the pixels
-        names[0] = "block1_conv1"
-    return tuple(names)
-
-
-def _maps(model):
-    """(name, side) of the layers that give activation maps."""
-    shapes = [(layer.name, layer.output.shape) for layer in model.layers if _activates(layer)]
-    return [(name, shape[1]) for name, shape in shapes if len(shape) == 4 and min(shape[1:3]) > 1]
+def _stages(model, names, size):
+    """The last map before each halving of its side: the first, the last, three evenly between."""
+    maps = keras.Model(model.inputs, {name: model.get_layer(name).output for name in names})
+    shapes = maps.compute_output_shape((1, *size, model.input_shape[3]))
+    sides = [shapes[name][1] for name in names]
+    last = [name for name, a, b in zip(names, sides, [*sides[1:], 0]) if b <= 0.6 * a]
+    last = last if len(last) >= 5 else names
+    stages = [last[k] for k in np.linspace(0, len(last) - 1, 5).round().astype(int)]
+    if "block1_conv1" in names:  # a VGG: its first layer sees the pixels
+        stages[0] = "block1_conv1"
+    return tuple(stages)
 
 
 def _activates(layer):
@@ -298,28 +467,27 @@ def _activates(layer):
 
 
 def _read_weights(model, name, path):
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"There is no file of weights at {str(path)!r}: give the path of a .weights.h5 file of {name}."
+            f"There is no file of weights at {str(path)!r}: "
+            f"give the path of a .weights.h5 file of {name}."
         )
     try:
         model.load_weights(path)
     except Exception as error:  # Keras and h5py raise many kinds
         raise ValueError(
-            f"{path.name!r} does not hold the weights of {name}: give a file that was saved from that network."
+            f"{Path(path).name!r} does not hold the weights of {name}: "
+            "give a file that was saved from that network."
         ) from error
 
 
-def _imagenet_labels(fetch):
-    """ImageNet's 1000 labels from Keras's own file; where it is not on the machine, `class 17` and those of IMAGENET."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    if fetch or (home / "models/imagenet_class_index.json").is_file():
-        with contextlib.suppress(Exception):  # no network: numbers will do
-            falling = keras.applications.imagenet_utils.decode_predictions(
-                -np.arange(1000.0)[None], top=1000
-            )[0]
-            return tuple(label for _, label, _ in falling)
-    return tuple(IMAGENET.get(i, f"class {i}") for i in range(1000))
+def _imagenet_labels():
+    return tuple(json.loads(data.read("weights/imagenet_labels.json")))
+
+
+def _plain(label):
+    """A label as it is compared: one underscore for spaces and hyphens."""
+    return re.sub(r"[\s_-]+", "_", label.strip())
 
 
 def _choices(names):

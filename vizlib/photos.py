@@ -1,14 +1,30 @@
-"""Real photographs: those that dependencies ship, and those of ImageNet that are fetched when asked for.
+"""Real photographs: the course's own, those of dependencies, those fetched, and your own files.
 
-The fetched ones come without a clear licence: they are checked against a SHA-256, kept in a cache on this machine, and never
-part of the course.
+The course carries 24 that anyone may use (CC0 or public domain). Those that are fetched come
+without a clear licence: they are checked against a SHA-256, kept on this machine, and never part of
+the course.
 """
 
+import contextlib
+import csv
 import difflib
+import hashlib
+import http.client
+import importlib.util
+import io
+import os
+import re
+import reprlib
+import threading
+import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
+
+from . import data
+from ._checks import as_array, check_whole
 
 SHIPPED = {
     "astronaut": "skimage",
@@ -17,8 +33,24 @@ SHIPPED = {
     "china": "sklearn",
     "flower": "sklearn",
 }
-# One picture per class, github.com/EliSchwartz/imagenet-sample-images; the last is the one of the Grad-CAM paper.
-SAMPLES = "https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/bc69043e2862758a1906c6a24a792bb28c6bb2ff"
+# Other names that people say.
+ALSO = {
+    "chelsea": "cat",
+    "chicken": "hens",
+    "chickens": "hens",
+    "dog": "shepherd",
+    "german_shepherd": "shepherd",
+    "horse": "horses",
+    "dragon": "komodo_dragon",
+    "ice_bear": "polar_bear",
+    "scarlet_macaw": "macaw",
+}
+SECONDS, BYTES = 60, 5_000_000  # what fetching a photograph may take in all
+# One per class, github.com/EliSchwartz/imagenet-sample-images; the last is the Grad-CAM paper's.
+SAMPLES = (
+    "https://raw.githubusercontent.com/EliSchwartz/imagenet-sample-images/"
+    "bc69043e2862758a1906c6a24a792bb28c6bb2ff"
+)
 FETCHED = {
     "hen": (
         f"{SAMPLES}/n01514859_hen.JPEG",
@@ -69,24 +101,35 @@ FETCHED = {
         "d9be09e666fb966db1b7eae51dc15efa0f1fb7234609b768df240d8ea5ae9dd5",
     ),
     "dog_and_cat": (
-        "https://raw.githubusercontent.com/jacobgil/pytorch-grad-cam/084273b3f30b54ad0c64cf8020a4337d979a66e0/examples/both.png",
+        "https://raw.githubusercontent.com/jacobgil/pytorch-grad-cam/"
+        "084273b3f30b54ad0c64cf8020a4337d979a66e0/examples/both.png",
         "8d30785a513e22a2f574c839c7e1751db943d0b5399347e7bb37736f6c5a95c2",
     ),
 }
 
 
-def names():
-    """The photographs `load` knows: those on this machine first, then those it fetches."""
-    return (*SHIPPED, *FETCHED)
+def names() -> tuple[str, ...]:
+    """The photographs `load` knows: those on this machine first, then those it fetches.
+
+    Examples
+    --------
+    >>> from vizlib import photos
+    >>> photos.names()[:3]
+    ('bison', 'chameleon', 'cow')
+    """
+    return (*_index(), *SHIPPED, *FETCHED)
 
 
-def load(name):
-    """A photograph by name, or a picture file of your own.
+def load(name: str | os.PathLike) -> np.ndarray:
+    """A photograph by name, or an image file of your own.
+
+    A file is turned upright as its EXIF says; 16 bits, and floats from 0 to 1, become 8 bits; what
+    is transparent lies on mid grey; of an animation comes the first frame.
 
     Parameters
     ----------
     name : str or Path
-        One of `names()`, or the path of a picture file.
+        One of `names()`, with spaces or underscores, or the path of an image file.
 
     Returns
     -------
@@ -95,35 +138,56 @@ def load(name):
     Raises
     ------
     ValueError
-        Unknown name (the sentence lists the near ones), or a file that is no picture.
+        Unknown name (the sentence lists the near ones), or a file that is no image, is damaged or
+        too large, or holds numbers of an unknown scale.
     FileNotFoundError
         A photograph that cannot be fetched or kept.
+
+    Examples
+    --------
+    >>> from vizlib import photos
+    >>> photos.load("polar bear").shape
+    (468, 624, 3)
     """
-    if name in FETCHED:
-        return _read(_fetch(name))
-    if SHIPPED.get(name) == "skimage":
+    if not isinstance(name, str | os.PathLike):
+        raise ValueError(
+            f"load takes the name of a photograph or the path of a file, not {reprlib.repr(name)}."
+        )
+    if os.path.isfile(name):
+        return _read(name, os.path.basename(name))
+    if os.path.isdir(name):
+        raise ValueError(f"{str(name)!r} is a folder: give the path of one image file.")
+    known = re.sub(r"[\s_-]+", "_", str(name).strip().lower())
+    known = ALSO.get(known, known)
+    if known in FETCHED:
+        return _read(io.BytesIO(_fetch(known)), known)
+    if SHIPPED.get(known) == "skimage":
         import skimage.data
 
-        return getattr(skimage.data, name)()
-    if name in SHIPPED:
+        return getattr(skimage.data, known)()
+    if known in SHIPPED:
         from sklearn.datasets import load_sample_image
 
-        return np.array(load_sample_image(f"{name}.jpg"))
-    if Path(name).is_file():
-        return _read(Path(name))
-    near = difflib.get_close_matches(str(name), names(), 4, 0.4) or names()
+        return np.array(load_sample_image(f"{known}.jpg"))
+    index = _index()
+    if known in index:
+        row = index[known]
+        return _read(io.BytesIO(data.read(f"photographs/{row['file']}", row["sha256"])), known)
+    near = difflib.get_close_matches(known, names(), 4, 0.4) or names()
     raise ValueError(
-        f"There is no photograph and no file {str(name)!r}: did you mean {', '.join(map(repr, near))}?"
+        f"There is no photograph and no file {str(name)!r}: "
+        f"did you mean {', '.join(map(repr, near))}?"
     )
 
 
-def fit(picture, size):
-    """The middle of a picture at the shape of `size`, shrunk or enlarged to it without aliasing.
+def fit(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+    """The middle of an image at the shape of `size`, shrunk or enlarged to it without aliasing.
 
     Parameters
     ----------
-    picture : array, (H, W, 3), uint8
+    image : array, (H, W, 3), uint8
     size : int or (height, width)
+        Pixels.
 
     Returns
     -------
@@ -132,47 +196,119 @@ def fit(picture, size):
     Raises
     ------
     ValueError
-        If the picture is not uint8 RGB.
+        If the image is not uint8 RGB, or the size is no whole number of pixels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import photos
+    >>> photos.fit(np.zeros((30, 50, 3), "uint8"), 20).shape
+    (20, 20, 3)
     """
-    picture = np.asarray(picture)
-    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+    image = as_array(image, "image")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
         raise ValueError(
-            f"fit takes one uint8 picture of shape (H, W, 3), not {picture.dtype} of shape {picture.shape}."
+            f"fit takes one uint8 image (H, W, 3), not {image.dtype} of shape {image.shape}."
         )
-    height, width = (size, size) if np.isscalar(size) else size
-    return np.array(
-        ImageOps.fit(Image.fromarray(picture), (width, height), Image.Resampling.LANCZOS)
-    )
+    sides = tuple(size) if isinstance(size, tuple | list | np.ndarray) else (size, size)
+    if len(sides) != 2:
+        raise ValueError(f"size is one number of pixels or a height and a width, not {size!r}.")
+    for side in sides:
+        check_whole(side, "size", 1)
+    height, width = map(int, sides)
+    return np.array(ImageOps.fit(Image.fromarray(image), (width, height), Image.Resampling.LANCZOS))
+
+
+def _index():
+    """What the course carries: name -> row of its index."""
+    text = data.read("photographs/index.csv").decode()
+    return {row["name"]: row for row in csv.DictReader(io.StringIO(text))}
 
 
 def _fetch(name):
+    """The bytes of a photograph, from the cache or fetched and kept there, whole or not at all."""
     import pooch
 
     url, sha256 = FETCHED[name]
-    folder = pooch.os_cache("vizlib")
-    pooch.get_logger().setLevel("ERROR")
+    folder = Path(pooch.os_cache("vizlib"))
+    path = folder / f"{name}{Path(url).suffix.lower()}"
+    with contextlib.suppress(OSError):
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() == sha256:
+            return content
     try:
-        fname = f"{name}{Path(url).suffix.lower()}"
-        return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=fname, path=folder))
-    except ValueError as error:  # pooch's word for another hash; it keeps nothing then
+        content = _download(url)
+    except (OSError, http.client.HTTPException) as error:
+        raise FileNotFoundError(
+            f"The photograph {name!r} is not on this machine and could not be fetched: "
+            "connect once, or take one that is here, 'hens' for instance."
+        ) from error
+    if hashlib.sha256(content).hexdigest() != sha256:
         raise FileNotFoundError(
             f"What came for the photograph {name!r} is not the file it should be: try again later."
-        ) from error
-    except OSError as error:  # a failed connection is one, too, without a number
-        if error.errno or isinstance(error, PermissionError):
-            raise FileNotFoundError(
-                f"The photograph {name!r} cannot be kept in {folder}: make room there or make that folder writable."
-            ) from error
-        raise FileNotFoundError(
-            f"The photograph {name!r} is not on this machine and could not be fetched: connect once, or use {', '.join(SHIPPED)}."
-        ) from error
-
-
-def _read(path):
+        )
+    part = folder / f"{path.name}.{os.getpid()}.{threading.get_ident()}"
     try:
-        with Image.open(path) as picture:
-            return np.array(ImageOps.exif_transpose(picture).convert("RGB"))
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(
-            f"{path.name!r} is not a picture that can be read: give a JPEG or PNG file."
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileNotFoundError(
+            f"The photograph {name!r} cannot be kept in {folder}: "
+            "make room there or make that folder writable."
         ) from error
+    return content
+
+
+def _download(url):
+    """What lies at an address; OSError where it takes too long or does not end."""
+    content, end = b"", time.monotonic() + SECONDS
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        while piece := answer.read1(2**16):  # what has come: read() would wait for more
+            content += piece
+            if len(content) > BYTES or time.monotonic() > end:
+                raise TimeoutError(f"{url} takes too long")
+    return content
+
+
+def _read(file, name):
+    """An image file as uint8 RGB; `name` is what a sentence calls it."""
+    if name.lower().endswith((".heic", ".heif")):
+        if importlib.util.find_spec("pillow_heif") is None:
+            raise ValueError(f"{name!r} is HEIC: install pillow-heif, or save it as JPEG.")
+        importlib.import_module("pillow_heif").register_heif_opener()
+    try:
+        with Image.open(file) as image:
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or np.inf):
+                raise Image.DecompressionBombError
+            image = ImageOps.exif_transpose(image)
+            deep = image.mode.startswith(("I", "F"))  # grey of more than 8 bits, or floats
+            if image.has_transparency_data and not deep:
+                grey = Image.new("RGBA", image.size, (128, 128, 128, 255))
+                image = Image.alpha_composite(grey, image.convert("RGBA"))
+            pixels = np.array(image if deep else image.convert("RGB"))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(
+            f"{name!r} has more than {Image.MAX_IMAGE_PIXELS:,} pixels: make it smaller first."
+        ) from error
+    except Exception as error:  # each of Pillow's formats has its own
+        reason = getattr(error, "strerror", None)
+        raise ValueError(
+            f"{name!r} is not an image that can be read{f' ({reason})' if reason else ''}: "
+            "give a JPEG or PNG file."
+        ) from error
+    return _eight_bits(pixels, name) if deep else pixels
+
+
+def _eight_bits(grey, name):
+    """Whole numbers up to 65535, or floats up to 1, as uint8 RGB."""
+    top = 1 if grey.dtype.kind == "f" else 65535
+    if not (grey.min() >= 0 and grey.max() <= top):  # NaN is neither
+        raise ValueError(
+            f"{name!r} holds numbers from {grey.min():.4g} to {grey.max():.4g}, of no scale "
+            "that is known: save it with 8 or 16 bits, or as floats from 0 to 1."
+        )
+    return np.rint(grey * (255 / top)).astype("uint8")[..., None].repeat(3, axis=2)
