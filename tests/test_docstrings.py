@@ -11,7 +11,7 @@ import pytest
 import vizlib
 
 # Internal: methods and tests call them, users do not.
-INTERNAL = ("engine", "incremental", "keras_internals", "graph")
+INTERNAL = ("engine", "incremental", "keras_internals")
 
 # Still without an example, or without hints. To be emptied, then deleted.
 NO_EXAMPLE = set(
@@ -23,9 +23,8 @@ NO_EXAMPLE = set(
 )
 NO_HINTS = set(
     """
-    backprop.deconvnet backprop.guided_backprop class_maps.upsample dissection.dissect
-    embeddings.features gradients.gradient gradients.integrated_gradients gradients.residual
-    gradients.saliency models.pocket_vgg models.squeezenet models.vgg patches.check_size
+    class_maps.upsample dissection.dissect
+    models.pocket_vgg models.squeezenet models.vgg patches.check_size
     patches.crop patches.field_or_none patches.receptive_field patches.top_patches
     perturbation.occlusion segmentation.segment show.overlay
     """.split()

@@ -5,7 +5,7 @@ import numpy as np
 from . import engine
 from ._checks import as_array
 from .gradients import gradient
-from .types import Images, LayerLike, Score, Target
+from .types import Images, LayerLike, Score, Target, Unit
 
 
 def guided_backprop(
@@ -14,7 +14,7 @@ def guided_backprop(
     target: Target = None,
     *,
     layer: LayerLike | None = None,
-    unit=None,
+    unit: Unit | None = None,
     score: Score = "logit",
     batch_size: int = 32,
 ) -> np.ndarray:
@@ -69,7 +69,7 @@ def deconvnet(
     target: Target = None,
     *,
     layer: LayerLike | None = None,
-    unit=None,
+    unit: Unit | None = None,
     score: Score = "logit",
     batch_size: int = 32,
 ) -> np.ndarray:

@@ -17,7 +17,7 @@ def features(
     labels: bool = False,
     batch_size: int = 32,
     progress: bool = False,
-):
+) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
     """A vector for each image: what a layer makes of it.
 
     Parameters

@@ -6,7 +6,7 @@ import numpy as np
 
 from . import engine
 from ._checks import as_numbers, check_whole
-from .types import Images, LayerLike, Score, Target
+from .types import Fill, Images, LayerLike, Score, Target, Unit
 
 
 def gradient(
@@ -16,7 +16,7 @@ def gradient(
     *,
     relu: str = "plain",
     layer: LayerLike | None = None,
-    unit=None,
+    unit: Unit | None = None,
     score: Score = "logit",
     batch_size: int = 32,
 ) -> np.ndarray:
@@ -83,7 +83,7 @@ def saliency(
     target: Target = None,
     *,
     layer: LayerLike | None = None,
-    unit=None,
+    unit: Unit | None = None,
     score: Score = "logit",
     batch_size: int = 32,
 ) -> np.ndarray:
@@ -200,7 +200,7 @@ def integrated_gradients(
     images: Images,
     target: Target = None,
     *,
-    baseline=None,
+    baseline: Fill | None = None,
     steps: int = 64,
     score: Score = "logit",
     batch_size: int = 32,
@@ -264,7 +264,7 @@ def residual(
     maps: np.ndarray,
     target: Target = None,
     *,
-    baseline=None,
+    baseline: Fill | None = None,
     score: Score = "logit",
     batch_size: int = 32,
 ) -> np.ndarray:
