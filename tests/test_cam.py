@@ -86,8 +86,11 @@ BLANK, EVERYWHERE = np.zeros((1, 7, 7)), vizlib.ReceptiveField((9, 9), (0, 0), (
             for size in (0, (4, -1), 2.5, "224", None, [], (1, 2, 3), True, np.zeros(()))
         ],
         *[
-            (BLANK, 224, dict(field=field), "field is what receptive_field returns")
-            for field in (3, "conv", ((1, 1), (1, 1), (0, 0)), EVERYWHERE)
+            (BLANK, 224, dict(field=field), "field")
+            for field in (
+                3, "conv", ((1, 1), (1, 1), (0, 0)), EVERYWHERE, EVERYWHERE._replace(stride=3),
+                EVERYWHERE._replace(stride=(1, 1), offset=None),
+            )
         ],
     ],
 )  # fmt: skip

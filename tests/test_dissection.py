@@ -187,7 +187,7 @@ def test_barnyards_masks_are_labels():
         (dict(labels=np.ones((2, 0, 4), int)), "labels are whole numbers"),
         (dict(labels=np.full((2, 4, 4), 2**31 + 1)), "labels go up to 4095, not 2147483649"),
         *[
-            (dict(share=share), "share lies between 0 and 1")
+            (dict(share=share), "share ")
             for share in (0, 1, -0.1, np.nan, "0.1", None, True, [0.1], 10**30)
         ],
         *[

@@ -219,6 +219,8 @@ FOUND = vizlib.Patches(
         ([FOUND[:2]], "not tuple"),
         ([FOUND._replace(image=np.array([1, 0]))], "shapes that stand in its documentation"),
         ([FOUND._replace(value="high")], "shapes that stand in its documentation"),
+        ([FOUND._replace(value=np.zeros((1, 2), "M8[s]"))], "shapes that stand in its docu"),
+        ([FOUND._replace(value=[[1], [2, 3]])], "array"),
         ([FOUND._replace(box=FOUND.box / 2)], "shapes that stand in its documentation"),
         ([FOUND._replace(seen="two")], "seen is a whole number"),
         ([FOUND._replace(seen=0)], "seen is a whole number"),
@@ -247,8 +249,8 @@ PICTURES = np.zeros((2, 6, 6, 3), "uint8")
         ((PICTURES, FOUND._replace(box=FOUND.box * [[[1], [2]]])), "boxes of one size"),
         ((PICTURES, FOUND._replace(box=FOUND.box[..., ::-1])), "boxes of one size"),
         *[
-            ((PICTURES, FOUND, fill), "fill is a number of the pictures' type, uint8")
-            for fill in (300, -1, None, "grey", [1, 2], np.nan, np.inf, True, 10**30, 1j, SCALAR)
+            ((PICTURES, FOUND, fill), "^fill ")
+            for fill in (300, -1, None, "grey", [1, 2], np.nan, np.inf, 10**30, 1j, np.zeros(3))
         ],
     ],
 )  # fmt: skip

@@ -336,12 +336,13 @@ def test_what_has_no_window_says_why(call, says):
 @pytest.mark.parametrize(
     "call, says",
     [
+        (lambda m: vizlib.receptive_field(None, "conv1", 8), "model is a keras.Model"),
         (lambda m: vizlib.receptive_field(m, "fc", 8), "no place in the image: MatMul"),
         (lambda m: vizlib.receptive_field(m, "conv7", 8), "did you mean"),
         (lambda m: vizlib.receptive_field(m, "conv1", 9), "takes images of shape"),
         *[
             (lambda m, size=size: vizlib.receptive_field(m, "conv1", size), "input_size is a whole number")
-            for size in (0, -8, 8.0, "8", None, True, (8, 0), (8, 8, 8), [], (8, None), np.zeros(()), np.array([8.0, 8.0]))
+            for size in (0, -8, 8.0, "8", None, True, (8, 0), (8, 8, 8), [], (8, None), [[8], [8, 8]], np.zeros(()), np.array([8.0, 8.0]))
         ],
     ],
 )  # fmt: skip

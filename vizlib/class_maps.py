@@ -338,18 +338,25 @@ def upsample(maps: Maps, size, *, field: ReceptiveField | None = None) -> Maps:
     maps, size = as_numbers(maps, "Maps").astype("float32"), check_size(size, "size")
     if maps.ndim not in (3, 4) or 0 in maps.shape:
         raise ValueError(f"Maps have the shape (N, h, w) or (N, h, w, C), not {maps.shape}.")
-    if field is not None and not (isinstance(field, ReceptiveField) and min(field.stride) > 0):
-        raise ValueError(
-            f"field is what receptive_field returns for the maps' layer, not {field!r}."
-        )
-    for axis, pixels in ((2, size[1]), (1, size[0])):
-        stride = pixels / maps.shape[axis]
-        first = (stride - 1) / 2  # the middle of the first cell
-        if field is not None:
-            stride = field.stride[axis - 1]
-            first = field.offset[axis - 1] + (field.size[axis - 1] - 1) / 2
-        maps = _between(maps, axis, (np.arange(pixels) - first) / stride)
+    if field is None:  # cells of an even grid
+        stride = np.divide(size, maps.shape[1:3])
+        first = (stride - 1) / 2
+    else:
+        extent, stride, offset = _placed(field)
+        first = offset + (extent - 1) / 2
+    for axis in (1, 0):
+        at = (np.arange(size[axis]) - first[axis]) / stride[axis]
+        maps = _between(maps, axis + 1, at)
     return maps
+
+
+def _placed(field):
+    """Size, stride and offset of a receptive field, (3, 2)."""
+    known = isinstance(field, ReceptiveField)
+    pairs = as_numbers(field[:3] if known else 0, "size, stride and offset of the field")
+    if pairs.shape != (3, 2) or pairs[1].min() <= 0:
+        raise ValueError("field is what receptive_field returns for the layer of the maps.")
+    return pairs
 
 
 def _between(maps, axis, at):

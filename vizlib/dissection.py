@@ -1,11 +1,12 @@
 """What does a unit detect? Its strongest activations against masks of things that have names."""
 
+import reprlib
 from typing import NamedTuple
 
 import numpy as np
 
 from . import engine
-from ._checks import as_array, check_whole
+from ._checks import as_array, as_numbers, check_whole
 from .class_maps import upsample
 from .patches import ReceptiveField, field_or_none
 from .types import Images, LayerLike
@@ -113,8 +114,9 @@ def dissect(
             f"labels go up to {NAMES}, not {labels.max()}: number the names 1, 2, ..., as "
             "np.unique does."
         )
-    if not isinstance(share, float | np.floating) or not 0 < share < 1:
-        raise ValueError(f"share lies between 0 and 1, not {share!r}.")
+    wanted = as_numbers(share, "share")
+    if wanted.shape or not 0 < wanted < 1:
+        raise ValueError(f"share lies between 0 and 1, not {reprlib.repr(wanted.tolist())}.")
     engine.check_count(shuffles, "shuffles")
     check_whole(seed, "seed")
     engine.check_count(batch_size, "batch_size")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import engine, keras_internals
-from ._checks import as_array, check_whole
+from ._checks import as_array, as_numbers, check_whole
 from .engine import windows
 from .types import Data, LayerLike
 
@@ -103,12 +103,13 @@ def _or_last_map(layer):
 
 def check_size(value, name):
     """(height, width) of a whole number of pixels, or a pair of them."""
-    pair = value if isinstance(value, tuple | list | np.ndarray) and np.ndim(value) else [value] * 2
-    if len(pair) != 2 or any(
-        isinstance(n, bool | np.bool) or not isinstance(n, int | np.integer) or n < 1 for n in pair
-    ):
+    several = isinstance(value, tuple | list | np.ndarray) and np.iterable(value)
+    pair = list(value) if several else [value, value]
+    whole = (isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in pair)
+    if len(pair) != 2 or not all(whole):
+        said = " ".join(reprlib.repr(value).split())
         raise ValueError(
-            f"{name} is a whole number of pixels, at least 1, or (height, width), not {value!r}."
+            f"{name} is a whole number of pixels, at least 1, or (height, width), not {said}."
         )
     return int(pair[0]), int(pair[1])
 
@@ -128,6 +129,7 @@ class _Sight(NamedTuple):
 
 def _sight_of(model, layer, size):
     """The sight of a layer's units; None if they do not depend on the images."""
+    engine.check_model(model)
     given = engine.input_shape(model)
     channels = (given[3] if given else keras_internals.channels(model)) or 3
     engine.check_images(model, np.zeros((1, *size, channels), "float32"))
@@ -445,9 +447,12 @@ def crop(pictures, found: Patches, *, fill=127) -> np.ndarray:
             "pictures that were mined, in order."
         )
     limits = (np.finfo if pictures.dtype.kind == "f" else np.iinfo)(pictures.dtype)
-    number = isinstance(fill, int | float | np.integer | np.floating)
-    if isinstance(fill, bool) or not (number and limits.min <= fill <= limits.max):
-        raise ValueError(f"fill is a number of the pictures' type, {pictures.dtype}, not {fill!r}.")
+    level = as_numbers(fill, "fill")
+    if level.shape or not limits.min <= level <= limits.max:
+        raise ValueError(
+            f"fill is a number of the pictures' type, {pictures.dtype}, not "
+            f"{reprlib.repr(level.tolist())}."
+        )
     size = found.box[0, 0, 2:] - found.box[0, 0, :2]
     patches = np.full((*found.image.shape, *size, *pictures.shape[3:]), fill, pictures.dtype)
     for at in np.ndindex(found.image.shape):
@@ -476,10 +481,11 @@ def _check_patches(found, what):
     """Raise unless it is a Patches whose arrays fit each other."""
     if not isinstance(found, Patches):
         raise ValueError(f"{what}, not {type(found).__name__}.")
-    value, image, position, box = map(np.asarray, found[:4])
+    value, image, position, box = (as_array(array, "Patches") for array in found[:4])
     shapes = [array.shape for array in (image, position, box)]
     fit = value.ndim == 2 and shapes == [value.shape, (*value.shape, 2), (*value.shape, 4)]
-    if not (fit and value.size and image.dtype.kind == box.dtype.kind == "i" and image.min() >= 0):
+    kinds = value.dtype.kind + image.dtype.kind + position.dtype.kind + box.dtype.kind
+    if not (fit and value.size and kinds == "fiii" and image.min() >= 0):
         raise ValueError(f"{what}, with arrays of the shapes that stand in its documentation.")
     extents = (box[..., 2:] - box[..., :2]).reshape(-1, 2)
     if (extents != extents[0]).any() or extents.min() < 1:

@@ -4,6 +4,7 @@ Functions that draw return a matplotlib Figure; `figure` puts it on the page.
 """
 
 import io
+import reprlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -231,16 +232,19 @@ def overlay(picture, heat, *, strength: float = 0.9, limits=None) -> np.ndarray:
         )
     ends = as_numbers((0, max(heat.max(), 0) or 1) if limits is None else limits, "limits")
     if ends.shape != (2,) or ends[0] >= ends[1]:
-        raise ValueError(f"limits are two rising numbers, (low, high), not {limits!r}.")
-    if as_numbers(strength, "strength").shape or not 0 <= strength <= 1:
-        raise ValueError(f"strength is a number from 0 to 1, not {strength!r}.")
+        raise ValueError(
+            f"limits are two rising numbers, (low, high), not {reprlib.repr(ends.tolist())}."
+        )
+    cover = as_numbers(strength, "strength")
+    if cover.shape or not 0 <= cover <= 1:
+        raise ValueError(f"strength is a number from 0 to 1, not {reprlib.repr(cover.tolist())}.")
     low, high = ends.tolist()
     level = np.clip((heat.astype("float32") - low) / (high - low), 0, 1)
     level = Image.fromarray(level).resize(picture.shape[1::-1], Image.Resampling.BILINEAR)
     level = np.asarray(level)[..., None]
     colour = colormaps["inferno"](level[..., 0])[..., :3] * 255
     grey = picture.mean(-1, keepdims=True)
-    cover = strength * np.sqrt(level)
+    cover = float(cover) * np.sqrt(level)
     return np.rint(grey * (1 - cover) + colour * cover).astype("uint8")
 
 
