@@ -16,26 +16,18 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def code_lines(path):
-    """Lines that hold code: no blank lines, comments or docstrings."""
-    source = path.read_text()
-    docstrings = set()
-    for node in ast.walk(ast.parse(source)):
-        if (
-            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
-            and ast.get_docstring(node, clean=False) is not None
-        ):
-            docstrings |= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+def statements(path):
+    """How many there are, without docstrings: over how many lines one goes, the formatter decides."""
     return sum(
-        bool(re.match(r"\s*[^\s#]", line))
-        for i, line in enumerate(source.splitlines(), 1)
-        if i not in docstrings
+        isinstance(node, ast.stmt)
+        and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        for node in ast.walk(ast.parse(path.read_text()))
     )
 
 
 def test_vizlib_stays_small(capsys):
     files = sorted((ROOT / "vizlib").rglob("*.py"))
-    table = {str(path.relative_to(ROOT / "vizlib")): code_lines(path) for path in files}
+    table = {str(path.relative_to(ROOT / "vizlib")): statements(path) for path in files}
     lines = [f"{name:26}{count:5}" for name, count in table.items()]
     with capsys.disabled():
         print("", *lines, f"{'in all':26}{sum(table.values()):5} of 3000", sep="\n")

@@ -22,7 +22,7 @@ def check_model(model):
                 f"{os.fspath(model)!r} is a name, not a network: give vizlib.load(name).model, or "
                 "keras.models.load_model(path)."
             )
-        raise ValueError(f"model is a keras.Model, not {_kind(model)}.")
+        raise ValueError(f"model is a keras.Model, not {type(model).__name__}.")
     if not model.built:
         raise ValueError(
             f"{model.name!r} has no weights yet: build it by a call, as in model(images[:1]), and "
@@ -88,16 +88,16 @@ def _written(shape):
     return "(" + ", ".join("N" if i == 0 else str(s or "?") for i, s in enumerate(shape)) + ")"
 
 
-def _kind(value):
-    return f"{type(value).__name__}"
-
-
 def check_images(model, images):
     """The images as float32 (N, H, W, C), or one sentence that says what is wrong with them."""
     check_takes_images(model)
     images, want = as_array(images, "Images"), input_shape(model)
     if not np.issubdtype(images.dtype, np.number) or np.iscomplexobj(images):
-        kind = _kind(images.flat[0]) if images.size and images.dtype == object else images.dtype
+        kind = (
+            type(images.flat[0]).__name__
+            if images.size and images.dtype == object
+            else images.dtype
+        )
         raise ValueError(f"Images are real numbers of shape (N, H, W, C), not {kind}.")
     if images.ndim != 4 or 0 in images.shape:
         raise ValueError(_missing_axis(images, want))
@@ -229,8 +229,11 @@ def stream(model, data, *, batch_size=32, progress=False):
 
 def _batches_of(data, batch_size):
     """Batches as they are, images or (images, labels)."""
-    if isinstance(data, str | bytes | os.PathLike | dict) or not _iterable(data):
-        raise ValueError(f"Data are images (N, H, W, C) or batches of them, not {_kind(data)}.")
+    iterable = hasattr(data, "__iter__") or hasattr(data, "__getitem__")
+    if isinstance(data, str | bytes | os.PathLike | dict) or not iterable:
+        raise ValueError(
+            f"Data are images (N, H, W, C) or batches of them, not {type(data).__name__}."
+        )
     if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError("The data never ends: say how much of it is meant, as in data.take(100).")
     if isinstance(data, keras.utils.PyDataset):
@@ -249,10 +252,6 @@ def _batches_of(data, batch_size):
             return iter([data])  # refused with its own sentence
         return (data[i : i + batch_size] for i in range(0, len(data), batch_size))
     return map(_images_and_labels, data)
-
-
-def _iterable(data):
-    return hasattr(data, "__iter__") or isinstance(data, keras.utils.PyDataset)
 
 
 def _stacked(images, batch_size):

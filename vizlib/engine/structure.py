@@ -79,7 +79,8 @@ def last_map(model, x, target):
         if op not in ops or op in seen:
             continue
         seen.add(op)
-        if tensor.ref() in maps and op.type not in POOLING and _has_positions(tensor):
+        pooled = op.type in POOLING or tensor.shape[1:3].num_elements() == 1
+        if tensor.ref() in maps and not pooled:
             found[tensor.ref()] = op
             continue
         if _mixes_tokens(op, depends) and tensor.ref() not in maps:
@@ -132,10 +133,6 @@ def _sized(shape, sizes):
     return None not in shape and any(shape.as_list() == s.as_list() for s in sizes)
 
 
-def _has_positions(tensor):
-    return tensor.shape[1:3].num_elements() != 1  # 1 x 1: pooled before
-
-
 def _mixes_tokens(op, depends):
     """Whether weights or attention work on (N, tokens, C), maybe flattened for the product."""
     rank = op.outputs[0].shape.rank
@@ -151,7 +148,8 @@ def pooled_map(model, x, logits):
     """The map whose mean over all positions gives the logits, by one dense layer or as it is."""
     depends = dependents(x)
     last = back(logits, (*SAME, "Add", "AddV2", "BiasAdd"), depends)
-    dense = last.op.type == "MatMul" or _on_one_position(last.op)
+    one = last.op.type == "Conv2D" and last.op.inputs[0].shape[1:3].num_elements() == 1
+    dense = one or last.op.type == "MatMul"
     mean = back(penultimate(model, x, logits), ("Cast",), depends) if dense else last
     moved = mean.op.inputs and mean.op.inputs[0].op.type in ("Reshape", "Transpose")
     if not _is_global_mean(mean.op) or moved:
@@ -161,10 +159,6 @@ def pooled_map(model, x, logits):
             "layer of your own behind its last map."
         )
     return mean.op.inputs[0]
-
-
-def _on_one_position(op):
-    return op.type == "Conv2D" and op.inputs[0].shape[1:3].num_elements() == 1
 
 
 def _is_global_mean(op):

@@ -88,17 +88,14 @@ def compiled(model, shape, *, rule="plain", layer=None, at=None, score="logit", 
         name if name is None or isinstance(name, Implied) else find_layer(model, name)
         for name in (layer, at)
     )
-    key = rule, _key(layer), _key(at), score, of
+    named = (n if n is None or isinstance(n, Implied) else id(n) for n in (layer, at))
+    key = rule, *named, score, of
     want = inputs.input_shape(model) or (None, *shape)
     open_shape = tuple(None if w is None else s for w, s in zip(want[1:], shape))
     spec = tf.TensorSpec((want[0], *(shape if inputs.input_shape(model) is None else open_shape)))
     return cached(
         model, tuple(spec.shape[1:]), key, lambda: _make(model, spec, rule, layer, at, score, of)
     )
-
-
-def _key(layer):
-    return layer if layer is None or isinstance(layer, Implied) else id(layer)
 
 
 def _make(model, spec, rule, layer, at, score, of):
