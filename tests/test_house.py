@@ -17,7 +17,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def statements(path):
-    """How many there are, without docstrings: over how many lines one goes, the formatter decides."""
+    """Their number, without docstrings: over how many lines one goes, the formatter decides."""
     return sum(
         isinstance(node, ast.stmt)
         and not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))

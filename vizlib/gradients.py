@@ -188,8 +188,8 @@ def smoothgrad(
     target = engine.resolve(model, images, target, score=score, batch_size=batch_size)
     deviation = np.float32(noise) * np.ptp(images, (1, 2, 3))
     draws, mean = _both_signs(np.random.default_rng(seed), images.shape[1:]), np.zeros_like(images)
-    for count in engine.bar(_batch_sizes(samples, batch_size), progress):
-        z = np.stack([*islice(draws, count)])
+    for first in engine.bar(range(0, samples, batch_size), progress):
+        z = np.stack([*islice(draws, min(batch_size, samples - first))])
         for i, image in enumerate(images):
             mean[i] += _sum_of_gradients(model, image + deviation[i] * z, _one(target, i), score)
     return mean / samples
@@ -321,10 +321,6 @@ def _both_signs(rng, shape):
         draw = rng.standard_normal(shape, "float32")
         yield draw
         yield -draw
-
-
-def _batch_sizes(count, batch_size):
-    return [min(batch_size, count - first) for first in range(0, count, batch_size)]
 
 
 def _one(target, i):
