@@ -46,7 +46,8 @@ lock:  # needs uv
 	uv pip compile -q pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
 
 clean:
-	rm -rf .venv .venv-render .venv-peers build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-render .venv-peers build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis \
+		.mypy_cache .grimp_cache .import_linter_cache
 
 .venv/stamp: requirements.lock
 	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13 with venv: install one of them, then run make again."; exit 1; }
