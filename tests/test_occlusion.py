@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 import vizlib
-from vizlib import Occlusion
+from vizlib import Occlusion, engine
 from vizlib.incremental import execute
 
 
@@ -163,6 +163,43 @@ def test_few_positions_are_no_map():
         vizlib.occlusion(mean_pooling(32, 32), some_images(1, 32, 32), patch=32, stride=8)
     with pytest.warns(UserWarning, match="3 x 9 positions"):
         vizlib.occlusion(mean_pooling(16, 16), some_images(1, 16, 16), patch=(12, 8), stride=(2, 1))
+
+
+# ---- which way -----------------------------------------------------------------------------------
+
+
+def test_the_cheaper_way_is_chosen_by_counting():
+    net = vizlib.load("pocket", weights="random")
+    x = np.zeros((1, *net.size, 3), "float32")
+    small = vizlib.occlusion(net.model, x, 0, patch=16, stride=16, fill=1.0)
+    large = vizlib.occlusion(net.model, x, 0, patch=150, stride=14, fill=1.0)
+    assert (small.path, large.path) == ("incremental", "full")
+
+
+@pytest.mark.parametrize("kind", ["fixed batch", "half precision", "compiled call"])
+def test_whole_passes_where_nothing_can_be_followed(kind):
+    class Compiled(keras.Model):
+        @tf.function
+        def call(self, x, training=None, mask=None):
+            return super().call(x, training=training)
+
+    if kind == "half precision":
+        keras.config.set_dtype_policy("mixed_float16")
+    try:
+        x = keras.Input((32, 32, 3), batch_size=4 if kind == "fixed batch" else None)
+        y = layers.Conv2D(8, 3, activation="relu")(layers.Conv2D(8, 3, activation="relu")(x))
+        y = layers.Dense(3)(layers.Flatten()(layers.MaxPooling2D(4)(y)))
+        model = (Compiled if kind == "compiled call" else keras.Model)(x, y)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    images = some_images(2, 32, 32)
+    found = vizlib.occlusion(model, images, 1, patch=4, stride=4, fill=1.0, score="output")
+    assert found.path == "full"
+    for r, c in ((0, 0), (3, 5)):
+        covered = images.copy()
+        covered[:, 4 * r : 4 * r + 4, 4 * c : 4 * c + 4] = 1
+        expected = engine.forward(model, covered, score="output")[:, 1]
+        np.testing.assert_allclose(found.scores[:, r, c], expected, atol=1e-2)
 
 
 # ---- functions: in place of a model, and of its output -------------------------------------------

@@ -46,8 +46,8 @@ def follow(model, shape, windows, batch_size, score):
         return None
 
     def prepare():
-        room = batch_size * max(map(math.prod, net.shapes)) // (AT_ONCE * plan(net, windows).room)
-        most = min(max(room, 1), WINDOWS * batch_size)
+        most = batch_size * net.room // (AT_ONCE * plan(net, windows).room)
+        most = min(max(most, 1), WINDOWS * batch_size)
         groups = np.array_split(np.arange(len(windows)), -(-len(windows) // most))
         plans = [plan(net, windows[group]) for group in groups]
         work = sum(p.work * len(group) for p, group in zip(plans, groups))
@@ -144,7 +144,7 @@ def followed_windows(net, followed, reads):
                     for j, tensor in enumerate(step.inputs)
                 ]
                 changed[k] = _applied(step, inputs)
-        for s in net.rest(followed):
+        for s in net.rest(followed)[0]:
             whole = tf.ensure_shape(read(-1, s), (None, *net.shapes[s]))
             known |= {ref: whole for ref, number in net.numbers.items() if number == s}
         return _again(net, [net.neck], known, count)[0]

@@ -37,9 +37,10 @@ class Network(NamedTuple):
     numbers: dict  # reference of a tensor -> number of its map
     works: list  # multiply-adds of each map
     work: int  # of everything
+    room: int  # values of the largest tensor
     neck: object  # the vectors that the last, dense layers take; else what is predicted
     predicted: object  # the tensor of scores
-    rest: object  # function: which maps are followed -> those that the rest of the network takes
+    rest: object  # function: which maps are followed -> those that the rest takes, and its room
 
 
 class Plan(NamedTuple):
@@ -54,7 +55,7 @@ class Plan(NamedTuple):
     corner: np.ndarray  # (n, reads, 2), where the window in that map begins
     size: np.ndarray  # (reads, 2)
     work: float  # multiply-adds for each position
-    room: int  # values of the largest map or window
+    room: int  # values of the largest window or tensor
 
 
 def network(model, shape, score):
@@ -86,10 +87,11 @@ def network(model, shape, score):
     @cache
     def rest(followed):
         known = {ref for ref, number in numbers.items() if followed[number]}
-        return sorted({numbers[ref] for ref in behind([neck], known, numbers)[1]})
+        made, taken = behind([neck], known, numbers)
+        return sorted({numbers[ref] for ref in taken}), max(map(_room, made & ops), default=1)
 
-    shapes = [tuple(t.shape[1:]) for t in maps]
-    return Network(traced, steps, maps, shapes, numbers, works, work, neck, predicted, rest)
+    shapes, room = [tuple(t.shape[1:]) for t in maps], max(map(_room, ops))
+    return Network(traced, steps, maps, shapes, numbers, works, work, room, neck, predicted, rest)
 
 
 SAME = ("EnsureShape", "Identity", "IdentityN")  # each output is an input
@@ -131,6 +133,12 @@ def _work(tensor):
     if op.type in WEIGHTED and op.inputs[1].shape.rank:
         weights = math.prod(n or 1 for n in op.inputs[1].shape) * math.prod(shape[:-1])
     return weights + (0 if sees(op) == "place" else MOVING * math.prod(shape))
+
+
+def _room(op):
+    """Values of the largest output for an image."""
+    ranked = [t.shape for t in op.outputs if t.shape.rank]
+    return max((math.prod(n or 1 for n in shape[1:]) for shape in ranked), default=1)
 
 
 # ---- which operations can be followed ------------------------------------------------------------
@@ -254,11 +262,11 @@ def plan(net, windows):
             work -= net.works[k] * (1 - share)
             room = max(room, round(share * math.prod(net.shapes[k])))
     followed = tuple(changed is not None for changed in where)
-    for number in net.rest(followed):
+    taken, largest = net.rest(followed)
+    for number in taken:
         read(-1, number, tuple(map(spans.everything, where[number], net.shapes[number])))
-        room = max(room, math.prod(net.shapes[number]))
     numbers, parts = [r[:2] for r in reads], [r[2:] for r in reads]
     starts = np.array([[[axis.start for axis in part] for part in pair] for pair in parts], "int32")
     sizes = np.array([[[axis.size for axis in part] for part in pair] for pair in parts], "int32")
     (first, corner), (extent, size) = starts.transpose(1, 3, 0, 2), sizes.transpose(1, 0, 2)
-    return Plan(followed, tuple(numbers), first, extent, corner, size, work, room)
+    return Plan(followed, tuple(numbers), first, extent, corner, size, work, max(room, largest))
