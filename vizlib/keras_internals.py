@@ -9,7 +9,6 @@ import weakref
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 
 def inner_layers(model):
@@ -120,7 +119,6 @@ BOOKKEEPING = (
 
 
 SCALARS = {type(None), bool, int, float, str}
-EagerTensor = tf.__internal__.EagerTensor
 
 
 class Same:
@@ -145,7 +143,7 @@ def _mark(value, depth=3):
         return tuple([_mark(v, depth - 1) for v in value])
     if isinstance(value, dict) and depth:
         return tuple([(k, _mark(v, depth - 1)) for k, v in value.items()])
-    if isinstance(value, EagerTensor):
+    if type(value).__name__ == "EagerTensor":
         value = value.numpy()
     if isinstance(value, (np.ndarray, np.generic)):
         return value.shape, hashlib.blake2b(value.tobytes()).digest()

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import engine
 from .._checks import as_array, check_whole
-from ..models import inner_layers
+from ..keras_internals import inner_layers
 from ..types import Images
 
 # Of each model that is randomized: two at once would take each other's new weights for the trained.
