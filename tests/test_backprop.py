@@ -311,3 +311,12 @@ def test_a_network_without_relus_is_refused_by_name(rule):
     )
     with pytest.raises(ValueError, match=f"{rule} rule.*swish"):
         METHODS[rule](model, shapes.pictures())
+
+
+@pytest.mark.parametrize("rule", ["guided", "deconvnet"])
+def test_the_last_softmax_is_exempt(rule):
+    model, w, x, _ = shapes.build(shapes.fused)
+    z = shapes.forward(x, w)[0]
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    seed = p[:, [1]] * (np.eye(3)[[1]] - p)  # of softmax, by hand
+    close(METHODS[rule](model, x, 1, score="probability"), shapes.backward(x, w, seed, rule))

@@ -2,6 +2,7 @@
 
 import reprlib
 import warnings
+from functools import partial
 from typing import NamedTuple
 
 import keras
@@ -145,37 +146,39 @@ def occlusion(
     """
     engine.check_count(batch_size, "batch_size")
     engine.check_score(score)
-    if callable(model) and not isinstance(model, keras.Model):
+    if function := callable(model) and not isinstance(model, keras.Model):
         if score == "probability":
             raise ValueError(
                 "The numbers of a function are taken as they are: ask for score='output', and let "
                 "it return probabilities."
             )
-        images, predict, incremental = _images(images), _checked(model), False
-        target = _classes(predict, images, target, batch_size)
+        images, predict = _images(images), _checked(model)
     else:
         images = engine.check_images(model, images)
-        how = dict(score=score, target=target, batch_size=batch_size)
-        predict = lambda part: engine.forward(model, part, **how)  # noqa: E731
-        target = engine.resolve(model, images, target, score=score, batch_size=batch_size)
-    shape, (usual, _) = images.shape[1:], _sizes(None, None, images.shape[1:])
-    patch, stride = _sizes(patch, stride, shape)
-    boxes = _boxes(shape, patch, stride)
-    if any(t > p for t, p in zip(stride, patch)):
+        predict = partial(engine.forward, model, score=score, target=target, batch_size=batch_size)
+    shape = images.shape[1:]
+    size, step = _sizes(patch, stride, shape)
+    boxes = _boxes(shape, size, step)
+    if any(t > p for t, p in zip(step, size)):
         warnings.warn(
-            f"Strides of {stride} leave holes between patches of {patch}: take at most the patch.",
+            f"Strides of {step} leave holes between patches of {size}: take at most the patch.",
             stacklevel=2,
         )
     elif min(boxes.shape[:2]) < 4 and min(shape[:2]) >= TOY:
+        usual = _sizes(None, None, shape)[0][0]
         warnings.warn(
-            f"A patch of {patch} has only {boxes.shape[0]} x {boxes.shape[1]} positions in images "
-            f"of {shape[:2]}: take patch={usual[0]}, and a stride of at most that.",
+            f"A patch of {size} has only {boxes.shape[0]} x {boxes.shape[1]} positions in images "
+            f"of {shape[:2]}: take patch={usual}, and a stride of at most that.",
             stacklevel=2,
         )
-    covers = [engine.cover(image, fill, [p / 4 for p in patch]) for image in images]
+    covers = [engine.cover(image, fill, [p / 4 for p in size]) for image in images]
+    if function:
+        target = _classes(predict, images, target, batch_size)
+    else:
+        target = engine.resolve(model, images, target, score=score, batch_size=batch_size)
     windows = boxes.reshape(-1, 4)
     ways = [("full", _full(predict, windows, batch_size))]
-    if incremental:
+    if incremental and not function:
         asked = engine.head.EITHER if callable(target) and score == "logit" else score
         followed = follow(model, shape, windows, batch_size, asked)
         ways = [("incremental", followed)] * (followed is not None) + ways

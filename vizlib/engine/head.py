@@ -133,7 +133,7 @@ def _trained_as(model, units):
 
 
 def check_score(score):
-    if score not in SCORES:
+    if not isinstance(score, str) or score not in SCORES:
         raise ValueError(f"score is one of {', '.join(map(repr, SCORES))}, not {score!r}.")
 
 
@@ -216,7 +216,7 @@ def check_target(target, shape, n):
         return np.full(n, -1, "int32")
     try:
         numbers = np.asarray(target)
-    except ValueError:  # ragged
+    except Exception:  # ragged, or what a stranger's __array__ may raise
         numbers = np.asarray(None)
     last = max(shape[0], 2) - 1  # a single unit speaks for two classes
     if not np.issubdtype(numbers.dtype, np.integer) or numbers.shape not in ((), (n,)):

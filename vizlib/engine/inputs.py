@@ -286,5 +286,5 @@ def _images_and_labels(batch):
 
 def _length(data, batch_size):
     with suppress(TypeError, ValueError):
-        return -(-len(data) // batch_size) if hasattr(data, "shape") else len(data)
+        return -(-len(data) // int(batch_size)) if hasattr(data, "shape") else len(data)
     return None

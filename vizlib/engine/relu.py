@@ -40,11 +40,8 @@ def ruled(rule):
     return tf.compat.v1.get_default_graph().gradient_override_map(override)
 
 
-def check_defined(rule, source, target, names):
-    """Raise unless ReLUs stand only between linear operations, and at least one does.
-
-    `names` are those of the model's layers, for the sentence.
-    """
+def check_defined(rule, source, target, model):
+    """Raise unless ReLUs stand only between linear operations, and at least one does."""
     ops, depends = between(source, target)
     strange = []
     for op in ops:
@@ -57,7 +54,7 @@ def check_defined(rule, source, target, names):
         # The largest of a map is a pooling; the largest of several maps or channels is not.
         pooled = op.type != "Max" or set(axes(op) or ()) == {1, 2}
         if not ((op.type in LINEAR and pooled) or op.type in GATES or linear_in_one):
-            strange.append(f"{layer_of(op, names)} ({op.type})")
+            strange.append(f"{layer_of(op, model)} ({op.type})")
     if strange:
         raise ValueError(
             f"The {rule} rule is defined for networks of linear layers and ReLUs; it is not for "

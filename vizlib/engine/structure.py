@@ -5,7 +5,6 @@ import enum
 import numpy as np
 import tensorflow as tf
 
-from ..keras_internals import inner_layers
 from .head import SAME
 from .walk import back, between, dependents, layer_of
 from .windows import WEIGHTED
@@ -66,7 +65,6 @@ def last_map(model, x, target):
 
     Raises ValueError where several are, or tokens stand between.
     """
-    names = {layer.name for layer in inner_layers(model)}
     ops, depends = between(x, target)
     maps = _maps(x, ops)
     if target.ref() in maps:
@@ -89,7 +87,7 @@ def last_map(model, x, target):
     if tokens is not None:
         raise ValueError(
             f"Behind the last feature map of {model.name!r} stand tokens "
-            f"({layer_of(tokens, names)}), which have no place in the image: name a layer that "
+            f"({layer_of(tokens, model)}), which have no place in the image: name a layer that "
             "gives feature maps, knowing that what comes after it mixes places."
         )
     if not found:
@@ -101,10 +99,10 @@ def last_map(model, x, target):
         (op, *_) = found.values()
         raise ValueError(
             f"The images of {model.name!r} reach the score also past its last feature map, which "
-            f"shows a part of it only: name a layer, {layer_of(op, names)!r} for instance."
+            f"shows a part of it only: name a layer, {layer_of(op, model)!r} for instance."
         )
     if len(found) > 1:
-        near = ", ".join(sorted({repr(layer_of(op, names)) for op in found.values()}))
+        near = ", ".join(sorted({repr(layer_of(op, model)) for op in found.values()}))
         raise ValueError(
             f"{len(found)} feature maps lead to the score of {model.name!r}, and each shows a part "
             f"of it: name a layer, {near} or one before them."

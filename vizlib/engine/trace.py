@@ -130,8 +130,8 @@ def _make(model, spec, rule, layer, at, score, of):
             return [start]
         source = x if at is None else tensor_of(at)
         if rule != "plain":
-            names = {inner.name for inner in keras_internals.inner_layers(model)}
-            relu.check_defined(rule, x if at is None else source, start, names)
+            ends = layer is None and found.logits is not None  # a last softmax is exempt
+            relu.check_defined(rule, source, found.logits if ends else start, model)
         value = tf.cast(_value(start, choice, of, score, found), tf.float32)
         (gradient,) = tf.gradients(value if factor is None else value * factor, source)
         if gradient is None:
@@ -151,9 +151,8 @@ def _make(model, spec, rule, layer, at, score, of):
 def _check_changes_nothing(model, graph):
     for op in graph.get_operations():
         if op.type.startswith("Assign"):
-            names = {layer.name for layer in keras_internals.inner_layers(model)}
             raise ValueError(
-                f"{model.name!r} changes its weights when it is called ({layer_of(op, names)}), "
+                f"{model.name!r} changes its weights when it is called ({layer_of(op, model)}), "
                 "though not in training: call what does so with training=False."
             )
 
@@ -162,12 +161,11 @@ def _single(model, outputs):
     """The output, if there is one."""
     if len(outputs) == 1:
         return outputs[0]
-    names = [getattr(t, "name", None) for t in getattr(model, "outputs", None) or ()]
     last = [t._keras_history.operation.name for t in getattr(model, "outputs", None) or ()]
     how = (
         f"keras.Model(model.input, model.get_layer({last[0]!r}).output), or "
         f"{', '.join(map(repr, last[1:]))}"
-        if names
+        if last
         else "a keras.Model whose call returns that one"
     )
     raise ValueError(
@@ -183,9 +181,8 @@ def _captured(model, x, outputs, layer):
         why = "is called inside a tf.function" if hidden else "is not used when the model is called"
         raise ValueError(f"Layer {layer.name!r} {why}: choose another.")
     if len(outputs) > 1:
-        names = {inner.name for inner in keras_internals.inner_layers(model)}
         takers = dict.fromkeys(
-            layer_of(op, names) for t in outputs if tf.is_tensor(t) for op in t.consumers()
+            layer_of(op, model) for t in outputs if tf.is_tensor(t) for op in t.consumers()
         )
         raise ValueError(
             f"Layer {layer.name!r} is called {len(outputs)} times, and which output is meant "

@@ -1,5 +1,7 @@
 """Which operations of a traced graph lead from one tensor to another."""
 
+from ..keras_internals import inner_layers
+
 # They tell how large a tensor is, not what it holds.
 SIZE_ONLY = {"OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike"}
 
@@ -37,11 +39,12 @@ def back(tensor, types, depends):
     return tensor
 
 
-def layer_of(op, names):
+def layer_of(op, model):
     """The layer of an operation: the last part of its scope that is a layer's name.
 
     Keras may append a number to a part.
     """
+    names = {layer.name for layer in inner_layers(model)}
     for part in reversed(op.name.split("/")):
         for name in (part.rpartition("_")[0], part):
             if name in names:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from .. import engine
 from ..engine.walk import SIZE_ONLY
-from .plan import behind, network, plan
+from .plan import behind, make_plan, read_network
 
 # Measured on two CPU cores, as `MOVING` and `NEARLY_ALL` of the plan.
 AT_ONCE = 3  # groups: one is read while others are computed
@@ -41,15 +41,15 @@ def follow(model, shape, windows, batch_size, score):
         Predicted of the image as it is, and then of each group, with what `cover` holds in a
         window in its place.
     """
-    net = engine.cached(model, shape, ("network", score), lambda: network(model, shape, score))
+    net = engine.cached(model, shape, ("network", score), lambda: read_network(model, shape, score))
     if net is None:
         return None
 
     def prepare():
-        most = batch_size * net.room // (AT_ONCE * plan(net, windows).room)
+        most = batch_size * net.room // (AT_ONCE * make_plan(net, windows).room)
         most = min(max(most, 1), WINDOWS * batch_size)
         groups = np.array_split(np.arange(len(windows)), -(-len(windows) // most))
-        plans = [plan(net, windows[group]) for group in groups]
+        plans = [make_plan(net, windows[group]) for group in groups]
         work = sum(p.work * len(group) for p, group in zip(plans, groups))
         return (groups, plans) if work <= WORTH * net.work * len(windows) else None
 
@@ -70,11 +70,9 @@ def follow(model, shape, windows, batch_size, score):
         maps, cover = dict(zip(numbers, maps)), tf.constant(cover)
 
         def passes(p):
-            given, arrays = (
-                [maps[s] for s in sources(p.reads)],
-                (p.first, p.extent, p.corner, p.size),
-            )
-            return compute[p.followed, p.reads](given, cover, *map(tf.constant, arrays))
+            arrays = map(tf.constant, (p.first, p.extent, p.corner, p.size))
+            given = [maps[s] for s in sources(p.reads)]
+            return compute[p.followed, p.reads](given, cover, *arrays)
 
         pool = ThreadPoolExecutor(AT_ONCE)
         try:
@@ -101,29 +99,29 @@ def sources(reads):
 def clean_maps(net, numbers):
     """From an image (1, H, W, C) to its neck and to these maps (h, w, ...)."""
 
-    def clean(image):
+    def compute(image):
         known = {**_variables(net), net.maps[0].ref(): image}
         neck, *maps = _again(net, [net.neck, *(net.maps[s] for s in numbers)], known, 1)
         return [neck, *(t[0] for t in maps)]
 
-    return _compiled(clean, tf.TensorSpec((1, *net.shapes[0])))
+    return _compiled(compute, tf.TensorSpec((1, *net.shapes[0])))
 
 
 def last_layers(net):
     """From necks to what is predicted."""
 
-    def last(neck):
+    def compute(neck):
         known = {**_variables(net), net.neck.ref(): neck}
         return _again(net, [net.predicted], known, tf.shape(neck)[0])[0]
 
-    return _compiled(last, tf.TensorSpec(net.neck.shape, net.neck.dtype))
+    return _compiled(compute, tf.TensorSpec(net.neck.shape, net.neck.dtype))
 
 
 def followed_windows(net, followed, reads):
     """From maps of the clean image, what covers it, and the arrays of a plan to necks (n, ...)."""
     numbers = sources(reads)
 
-    def windows(clean, cover, first, extent, corner, size):
+    def compute(clean, cover, first, extent, corner, size):
         count, clean = tf.shape(first)[0], dict(zip(numbers, clean))
         shapes = [net.shapes[s] for _, s in reads]
         places = dict(zip(reads, _places(shapes, first, extent, corner, size)))
@@ -152,7 +150,7 @@ def followed_windows(net, followed, reads):
     maps = [tf.TensorSpec(net.shapes[s], net.maps[s].dtype) for s in numbers]
     each = tf.TensorSpec((None, len(reads), 2), tf.int32)
     every = tf.TensorSpec((len(reads), 2), tf.int32)
-    return _compiled(windows, maps, tf.TensorSpec(net.shapes[0]), each, every, each, every)
+    return _compiled(compute, maps, tf.TensorSpec(net.shapes[0]), each, every, each, every)
 
 
 def _compiled(function, *signature):

@@ -58,7 +58,7 @@ class Plan(NamedTuple):
     room: int  # values of the largest window or tensor
 
 
-def network(model, shape, score):
+def read_network(model, shape, score):
     """The graph of a model and its score for images of a shape; None for batches of fixed size."""
     if (engine.input_shape(model) or (None,))[0] is not None:
         return None
@@ -70,18 +70,16 @@ def network(model, shape, score):
     traced = predict.get_concrete_function()
     x, predicted = traced.inputs[0], traced.outputs[0]
     ops, depends = between(x, predicted)
-    steps, numbers, works, work = [], {x.ref(): 0}, [0], 0
+    steps, works, numbers = [], [0], {x.ref(): 0}
     for op in traced.graph.get_operations():  # in the order in which they were made
-        for given, output in zip(op.inputs, op.outputs) if op in ops and op.type in SAME else ():
-            if given.ref() in numbers:
-                numbers[output.ref()] = numbers[given.ref()]
-        for output in op.outputs if op in ops and op.type not in SAME else ():
-            full = _work(output)
-            work += full
-            if step := _step(output, numbers, depends, x):
+        for i, output in enumerate(op.outputs) if op in ops else ():
+            if op.type in SAME and op.inputs[i].ref() in numbers:
+                numbers[output.ref()] = numbers[op.inputs[i].ref()]
+            elif step := _step(output, numbers, depends, x):
                 steps.append(step)
-                works.append(full)
+                works.append(_work(output))
                 numbers[output.ref()] = len(steps)
+    work = sum(_work(output) for op in ops for output in op.outputs)
     neck, maps = _neck(predicted, x, depends), [x, *(step.output for step in steps)]
 
     @cache
@@ -229,7 +227,7 @@ def _dilated(op):
 # ---- which windows of them are -------------------------------------------------------------------
 
 
-def plan(net, windows):
+def make_plan(net, windows):
     """The plan for windows (n, 4): top, left, bottom, right, all of one size."""
     rows, columns = windows[:, 0], windows[:, 1]
     size = (windows[0, 2:] - windows[0, :2]).tolist()
