@@ -67,8 +67,8 @@ def error(model, image, size, stride, cover, *, least=1):
     tops, lefts = (a.ravel() for a in np.meshgrid(*corners, indexing="ij"))
     windows = np.stack([tops, lefts, tops + size[0], lefts + size[1]], -1)
     either = engine.head.EITHER
-    net = plan.network(model, image.shape, either)
-    assert sum(plan.plan(net, windows).followed[1:]) >= least
+    net = plan.read_network(model, image.shape, either)
+    assert sum(plan.make_plan(net, windows).followed[1:]) >= least
     groups, run = incremental.follow(model, image.shape, windows, 7, either)
     clean, *quick = run(image, cover)
     covered = np.repeat(image[None], len(windows), 0)
@@ -342,6 +342,16 @@ def test_vectors_that_are_maps():
     check(keras.Model(x, layers.Activation("softmax")(layers.GlobalAveragePooling2D()(maps))))
     one = layers.Softmax()(layers.GlobalAveragePooling2D(keepdims=True)(conv(x)))
     check(keras.Model(x, layers.Reshape((4,))(one)))
+
+
+def test_what_is_computed_at_a_time_takes_no_more_room_than_whole_images():
+    x = keras.Input((32, 32, 3))
+    maps = layers.UpSampling2D(2)(layers.MaxPooling2D(2)(conv(x, padding="same")))
+    unet = keras.Model(x, layers.Conv2D(5, 3, padding="same")(maps))
+    corners = np.stack(np.meshgrid(range(0, 32, 4), range(0, 32, 4)), -1).reshape(-1, 2)
+    windows = np.concatenate([corners, corners + 4], -1)
+    groups, _ = incremental.follow(unet, (32, 32, 3), windows, 9, "output")
+    assert {len(group) for group in groups} == {3, 2}  # whole maps, of three groups at once
 
 
 # ---- right goes before fast ----------------------------------------------------------------------
