@@ -1,10 +1,10 @@
 """Other libraries beside vizlib (`make peers`): two tables, also in build/peers.md. Never gates CI.
 
 One: the same VGG-16 and picture, every library called as its documentation does, at its defaults.
-Time is a ratio to vizlib's in alternating calls after a warm-up; memory is how far the first call
-raises the peak of a process that has only built the model (Linux); agreement is Pearson's
-correlation with vizlib's map. Two: Keras models of seven shapes; is a library's map the one made by
-hand? Every library and method has a process of its own: one that dies ends no other.
+Time is a ratio to vizlib's, the median of alternating calls after a warm-up; memory is how far the
+first call raises the peak of a process that has only built the model (Linux); agreement is
+Pearson's correlation with vizlib's map. Two: Keras models of seven shapes; is a library's map the
+one made by hand? Every library and method has a process of its own: one that dies ends no other.
 """
 
 import ctypes
@@ -385,17 +385,18 @@ def first_table(notes):
     logits, *_ = answer(bare)
 
     def beside(other, library, method):
-        """(its pipe, median seconds as a ratio to those of another process, growth, map)"""
+        """(its pipe, its time as a ratio to another process's, growth, map)"""
         pipe = start(measure, library, method, int(logits.argmax()))
         same, growth, found = answer(pipe)
         if not np.abs(same - logits).max() < 1e-3 * np.abs(logits).max():
             raise RuntimeError("other logits than those of TensorFlow's bare pass")
-        times = []
+        ratios = []
         for _ in range(3 if method in SLOW else 15):
-            for one in (pipe, other):
-                one.send(True)
-                times.append(answer(one))
-        return pipe, statistics.median(times[::2]) / statistics.median(times[1::2]), growth, found
+            pipe.send(True)
+            own = answer(pipe)
+            other.send(True)
+            ratios.append(own / answer(other))
+        return pipe, statistics.median(ratios), growth, found
 
     pipe, ratio, *_ = beside(bare, "PyTorch", "saliency")
     pipe.close()
