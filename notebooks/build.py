@@ -124,6 +124,7 @@ def execute(book, name, **environment):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     client = NotebookClient(
+        coalesce_streams=True,
         book, timeout=600, resources={"metadata": {"path": str(HERE)}}, record_timing=False
     )
     since = time.monotonic()
