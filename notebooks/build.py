@@ -124,8 +124,11 @@ def execute(book, name, **environment):
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     client = NotebookClient(
-        coalesce_streams=True,
-        book, timeout=600, resources={"metadata": {"path": str(HERE)}}, record_timing=False
+        book,
+        timeout=600,
+        resources={"metadata": {"path": str(HERE)}},
+        record_timing=False,
+        coalesce_streams=True,  # however slowly it was printed
     )
     since = time.monotonic()
     with (
