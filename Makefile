@@ -4,7 +4,7 @@
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
-NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=120 -p no:cacheprovider
+NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider
 
 .PHONY: lab test nbval switch notebooks golden bench peers truth render clean lock
 
