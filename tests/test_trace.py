@@ -321,3 +321,11 @@ def test_no_address_is_taken_for_an_object(change):
     vizlib.logits(model, X)
     change(unusual)
     np.testing.assert_allclose(vizlib.logits(model, X), model(X), atol=1e-4)
+
+
+def test_losses_of_regularizers_are_as_before():
+    model = network(layers.Conv2D(3, 1, activity_regularizer="l2", name="first"))
+    model(X)
+    before = [float(loss) for loss in model.losses]
+    vizlib.gradient(model, X[:1], 0)
+    assert [float(loss) for loss in model.losses] == before and before

@@ -43,7 +43,12 @@ def call(model, x):
     """All outputs of the model for its single input, as at inference."""
     structure = getattr(model, "_inputs_struct", None)  # a functional model wants the one it has
     given = x if structure is None else keras.tree.pack_sequence_as(structure, [x])
-    return keras.tree.flatten(model(given, training=False))
+    losses = [(layer, [*layer._losses]) for layer in (model, *inner_layers(model))]
+    try:
+        return keras.tree.flatten(model(given, training=False))
+    finally:
+        for layer, before in losses:  # those of regularizers, now tensors of a trace
+            layer._losses[:] = before
 
 
 @contextlib.contextmanager
@@ -82,8 +87,8 @@ _plain = set()  # attributes that every layer or model has, whatever it computes
 def fingerprint(model):
     """Changes with a layer, a variable or an attribute of a layer: older traces are stale then."""
     if not _plain:
-        bare = keras.layers.Layer, keras.Model, keras.Sequential
-        _plain.update(*(vars(kind(name="bare")) for kind in bare), BOOKKEEPING)
+        _plain.update(BOOKKEEPING, vars(keras.layers.Layer(name="bare")))
+        _plain.update(vars(keras.Model(name="bare")), vars(keras.Sequential(name="bare")))
     layers = [model, *inner_layers(model)]
     attributes = [
         tuple(

@@ -128,8 +128,9 @@ def _trained_as(model, units):
             return Kind.SIGMOID, ""
         if plain & CATEGORICAL and units != 1:
             return Kind.SOFTMAX, ""
-    name = names[-1] or names[0]
-    return Kind.OTHER, f"it was compiled with {name}, by which its numbers are not known as logits"
+    return Kind.OTHER, (
+        f"it was compiled with {names[-1] or names[0]}, which does not say that they are logits"
+    )
 
 
 def check_score(score):

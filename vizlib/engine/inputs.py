@@ -92,6 +92,7 @@ def check_images(model, images):
     """The images as float32 (N, H, W, C), or one sentence that says what is wrong with them."""
     check_takes_images(model)
     images, want = as_array(images, "Images"), input_shape(model)
+    given = keras_internals.inputs(model)
     if not np.issubdtype(images.dtype, np.number) or np.iscomplexobj(images):
         kind = (
             type(images.flat[0]).__name__
@@ -101,7 +102,7 @@ def check_images(model, images):
         raise ValueError(f"Images are real numbers of shape (N, H, W, C), not {kind}.")
     if images.ndim != 4 or 0 in images.shape:
         raise ValueError(_missing_axis(images, want))
-    if images.dtype == np.uint8 and not _takes_uint8(model):
+    if images.dtype == np.uint8 and not (given and given[0].dtype == "uint8"):
         raise ValueError(
             "These images are uint8, so perhaps not preprocessed: give them as the model was "
             "trained on them, net.preprocess(images) for a vizlib.Net, or images.astype('float32') "
@@ -125,11 +126,6 @@ def check_images(model, images):
             "made."
         )
     return images
-
-
-def _takes_uint8(model):
-    given = keras_internals.inputs(model)
-    return bool(given) and given[0].dtype == "uint8"
 
 
 def _missing_axis(images, want):
@@ -287,4 +283,3 @@ def _images_and_labels(batch):
 def _length(data, batch_size):
     with suppress(TypeError, ValueError):
         return -(-len(data) // int(batch_size)) if hasattr(data, "shape") else len(data)
-    return None

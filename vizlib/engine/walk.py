@@ -1,9 +1,7 @@
 """Which operations of a traced graph lead from one tensor to another."""
 
 from ..keras_internals import inner_layers
-
-# They tell how large a tensor is, not what it holds.
-SIZE_ONLY = {"OnesLike", "Rank", "Shape", "ShapeN", "Size", "ZerosLike"}
+from .windows import sees
 
 
 def dependents(source):
@@ -11,7 +9,7 @@ def dependents(source):
     found, todo = {source.ref()}, [source]
     while todo:
         for op in todo.pop().consumers():
-            if op.type not in SIZE_ONLY:
+            if sees(op) != "shape":
                 new = [t for t in op.outputs if t.ref() not in found]
                 found.update(t.ref() for t in new)
                 todo += new

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import engine
-from ..engine.walk import SIZE_ONLY
+from ..engine.windows import sees
 from .plan import behind, make_plan, read_network
 
 # Measured on two CPU cores, as `MOVING` and `NEARLY_ALL` of the plan.
@@ -170,7 +170,7 @@ def _again(net, tensors, known, count):
     ops, _ = behind(tensors, known, net.numbers)
     for op in net.traced.graph.get_operations() if ops else ():
         if op in ops:
-            of_map = net.numbers.get(op.inputs[0].ref()) if op.type in SIZE_ONLY else None
+            of_map = net.numbers.get(op.inputs[0].ref()) if sees(op) == "shape" else None
             if of_map is not None:
                 outputs = _size(op, [count, *net.shapes[of_map]])
             else:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import engine, keras_internals
-from ..engine.walk import SIZE_ONLY, between
+from ..engine.walk import between
 from ..engine.windows import WEIGHTED, Window, axes, of_operation, sees
 from . import spans
 
@@ -107,7 +107,7 @@ def behind(tensors, known, maps):
             used.add(tensor.ref())
         elif tensor.op not in ops:
             ops.add(tensor.op)
-            if not (tensor.op.type in SIZE_ONLY and tensor.op.inputs[0].ref() in maps):
+            if not (sees(tensor.op) == "shape" and tensor.op.inputs[0].ref() in maps):
                 todo += tensor.op.inputs
     return ops, used
 
