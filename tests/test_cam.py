@@ -363,8 +363,9 @@ def test_the_score_that_is_differentiated():
         for score in ("probability", "output"):
             found = method(model, PICTURE, 1, relu=False, score=score)
             np.testing.assert_allclose(found, p * (1 - p) * logit, rtol=1e-4)
-    with pytest.raises(ValueError, match="guided rule .* not for .*Sigmoid"):
-        guided_grad_cam(model, PICTURE, 1, score="probability")
+    found = guided_grad_cam(model, PICTURE, 1, score="probability")  # both factors are
+    logit = guided_grad_cam(model, PICTURE, 1)
+    np.testing.assert_allclose(found, (p * (1 - p)) ** 2 * logit, rtol=1e-4)
 
 
 def test_a_regression_has_only_its_output():
