@@ -53,7 +53,7 @@ def test_of_a_linear_model_every_value_moves_by_epsilon_to_the_side_of_its_weigh
     way = np.stack([np.sign(slope(w, k)) for k in (0, 1, 1)]) * (1 if targeted else -1)
     moved = attack(model, x, [0, 1, 1], epsilon=0.3, bounds=(low, high), targeted=targeted)
     assert moved.dtype == np.float32
-    np.testing.assert_allclose(moved, np.clip(x + 0.3 * way, low, high), atol=1e-6)
+    np.testing.assert_allclose(moved, np.clip(x + 0.3 * way, low, high), rtol=1e-5, atol=1e-6)
 
 
 def test_one_step_is_the_sign_of_the_cross_entropys_gradient():
@@ -66,7 +66,7 @@ def test_one_step_is_the_sign_of_the_cross_entropys_gradient():
         slope = shapes.backward(x, w, rising, "plain")
         moved = vizlib.fgsm(model, x, k, epsilon=0.1, **WIDE) - x
         sure = np.abs(slope) > 1e-5 * np.abs(slope).max()
-        np.testing.assert_allclose(moved[sure], 0.1 * np.sign(slope[sure]), atol=1e-6)
+        np.testing.assert_allclose(moved[sure], 0.1 * np.sign(slope[sure]), rtol=1e-5, atol=1e-6)
         assert not moved[slope == 0].any()
 
 
@@ -74,7 +74,9 @@ def test_each_channel_has_its_own_epsilon():
     model, _ = linear(3, "softmax")
     for attack in ATTACKS:
         moved = np.abs(attack(model, x3, 0, epsilon=(0.0, 0.1, 0.2), **WIDE) - x3)
-        np.testing.assert_allclose(moved, np.broadcast_to([0.0, 0.1, 0.2], x3.shape), atol=1e-6)
+        np.testing.assert_allclose(
+            moved, np.broadcast_to([0.0, 0.1, 0.2], x3.shape), rtol=1e-5, atol=1e-6
+        )
 
 
 @both
@@ -93,7 +95,7 @@ def test_a_class_that_is_certain_is_attacked_all_the_same(attack, activation):
     )
     moved = attack(model, x, 0, epsilon=0.5, bounds=(-100, 100))
     slope = w[0] if activation == "sigmoid" else w[0] - w[1]  # each sigmoid answers for itself
-    np.testing.assert_allclose(moved, x - 0.5 * np.sign(slope), atol=1e-4)
+    np.testing.assert_allclose(moved, x - 0.5 * np.sign(slope), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", shapes.SHAPES, ids=lambda f: f.__name__)
@@ -143,11 +145,14 @@ def test_neither_batch_size_nor_the_other_pictures_change_a_result(attack):
     classes = np.array([0, 2, 1])
     want = attack(network, x3, classes, epsilon=0.2, **WIDE)
     np.testing.assert_allclose(
-        attack(network, x3, classes, epsilon=0.2, batch_size=2, **WIDE), want, atol=1e-6
+        attack(network, x3, classes, epsilon=0.2, batch_size=2, **WIDE), want, rtol=1e-5, atol=1e-6
     )
     for i in range(3):
         np.testing.assert_allclose(
-            attack(network, x3[i : i + 1], classes[i], epsilon=0.2, **WIDE)[0], want[i], atol=1e-6
+            attack(network, x3[i : i + 1], classes[i], epsilon=0.2, **WIDE)[0],
+            want[i],
+            rtol=1e-5,
+            atol=1e-6,
         )
 
 

@@ -28,9 +28,13 @@ def test_a_value_stands_at_the_middle_of_its_cell():
     row = np.random.default_rng(0).normal(size=7).astype("float32")
     maps = np.broadcast_to(row, (2, 7, 7))
     wide = np.interp((np.arange(224) + 0.5) / 32 - 0.5, np.arange(7), row)
-    np.testing.assert_allclose(upsample(maps, 224), np.broadcast_to(wide, (2, 224, 224)), atol=1e-5)
+    np.testing.assert_allclose(
+        upsample(maps, 224), np.broadcast_to(wide, (2, 224, 224)), rtol=1e-5, atol=1e-5
+    )
     turned = upsample(maps.swapaxes(1, 2), 224)
-    np.testing.assert_allclose(turned, np.broadcast_to(wide[:, None], (2, 224, 224)), atol=1e-5)
+    np.testing.assert_allclose(
+        turned, np.broadcast_to(wide[:, None], (2, 224, 224)), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_by_hand():
@@ -247,8 +251,12 @@ def test_grad_cam_by_hand():
     ]  # (places, maps) x classes: means 2, -1/2 and -1, -1
     model.layers[-1].set_weights([np.array(first, float), np.array([5.0, 7.0])])
     for k in (0, 1):
-        np.testing.assert_allclose(grad_cam(model, PICTURE, k, relu=False), SIGNED[k], atol=1e-6)
-        np.testing.assert_allclose(grad_cam(model, PICTURE, k), np.maximum(SIGNED[k], 0), atol=1e-6)
+        np.testing.assert_allclose(
+            grad_cam(model, PICTURE, k, relu=False), SIGNED[k], rtol=1e-5, atol=1e-6
+        )
+        np.testing.assert_allclose(
+            grad_cam(model, PICTURE, k), np.maximum(SIGNED[k], 0), rtol=1e-5, atol=1e-6
+        )
     assert not grad_cam(
         model, PICTURE, 1
     ).any()  # nothing speaks for the class: a map of zeros, and no warning
@@ -260,12 +268,12 @@ def test_cam_by_hand():
     model.layers[-1].set_weights([np.array([[2.0, -1.0], [-0.5, -1.0]]), np.array([5.0, 7.0])])
     for k in (0, 1):
         found = cam(model, PICTURE, k)
-        np.testing.assert_allclose(found, SIGNED[k], atol=1e-6)
+        np.testing.assert_allclose(found, SIGNED[k], rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(
             found.mean() + [5, 7][k], vizlib.logits(model, PICTURE)[0, k], rtol=1e-6
         )
         np.testing.assert_allclose(
-            4 * grad_cam(model, PICTURE, k, relu=False), SIGNED[k], atol=1e-6
+            4 * grad_cam(model, PICTURE, k, relu=False), SIGNED[k], rtol=1e-5, atol=1e-6
         )  # h * w = 4
 
 
@@ -283,11 +291,15 @@ def test_hires_cam_by_hand():
     want = [[[[1, -2], [9, 0]]], [[[-2, -2], [0, 0]]]]
     for k in (0, 1):
         found = hires_cam(model, PICTURE, k, relu=False)
-        np.testing.assert_allclose(found, want[k], atol=1e-6)
-        np.testing.assert_allclose(hires_cam(model, PICTURE, k), np.maximum(want[k], 0), atol=1e-6)
+        np.testing.assert_allclose(found, want[k], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            hires_cam(model, PICTURE, k), np.maximum(want[k], 0), rtol=1e-5, atol=1e-6
+        )
         # one linear layer follows: the map sums to the logit less the bias
         bias = [5, 7][k]
-        np.testing.assert_allclose(found.sum() + bias, vizlib.logits(model, PICTURE)[0, k])
+        np.testing.assert_allclose(
+            found.sum() + bias, vizlib.logits(model, PICTURE)[0, k], rtol=1e-5
+        )
 
 
 def test_grad_cam_plus_plus_by_hand():
@@ -474,14 +486,15 @@ def test_cam_is_the_maps_weighted_as_the_class_weighs_their_means(pooling):
     model, x, maps, kernel, bias = pooling
     for k in range(kernel.shape[1]):
         found = cam(model, x, k)
-        np.testing.assert_allclose(found, maps @ kernel[:, k], atol=1e-5)
+        np.testing.assert_allclose(found, maps @ kernel[:, k], rtol=1e-5, atol=1e-5)
         logits = vizlib.logits(model, x)
         logits = np.hstack([-logits, logits]) if logits.shape[1] == 1 else logits
-        np.testing.assert_allclose(found.mean((1, 2)) + bias[k], logits[:, k], atol=1e-5)
+        np.testing.assert_allclose(found.mean((1, 2)) + bias[k], logits[:, k], rtol=1e-5, atol=1e-5)
     each = np.array([1, 0, 0, 1])
     np.testing.assert_allclose(
         cam(model, x, each, batch_size=3),
         np.stack([m @ kernel[:, k] for m, k in zip(maps, each)]),
+        rtol=1e-5,
         atol=1e-5,
     )
     best = (maps.mean((1, 2)) @ kernel + bias).argmax(1)  # of a single unit: the predicted side
@@ -498,11 +511,15 @@ def test_grad_cam_is_relu_of_cam_over_the_number_of_places(pooling):
     for k in range(kernel.shape[1]):
         want = cam(model, x, k)
         np.testing.assert_allclose(
-            maps[0].shape[0] * maps[0].shape[1] * grad_cam(model, x, k, relu=False), want, atol=1e-5
+            maps[0].shape[0] * maps[0].shape[1] * grad_cam(model, x, k, relu=False),
+            want,
+            rtol=1e-5,
+            atol=1e-5,
         )
         np.testing.assert_allclose(
             maps[0].shape[0] * maps[0].shape[1] * grad_cam(model, x, k),
             np.maximum(want, 0),
+            rtol=1e-5,
             atol=1e-5,
         )
 
@@ -511,7 +528,7 @@ def test_hires_cam_is_cam_over_the_number_of_positions(pooling):
     model, x, maps, _, _ = pooling
     for k in range(2):
         found = maps[0, ..., 0].size * hires_cam(model, x, k, relu=False)
-        np.testing.assert_allclose(found, cam(model, x, k), atol=1e-5)
+        np.testing.assert_allclose(found, cam(model, x, k), rtol=1e-5, atol=1e-5)
 
 
 def network_in_network(*head):
@@ -539,9 +556,9 @@ def test_cam_where_each_class_has_a_map_of_its_own(head):
     model, x = network_in_network(*head), np.random.default_rng(0).normal(size=(4, 8, 10, 3))
     maps = vizlib.activations(model, x, "classes")
     for k in range(3):
-        np.testing.assert_allclose(cam(model, x, k), maps[..., k], atol=1e-6)
+        np.testing.assert_allclose(cam(model, x, k), maps[..., k], rtol=1e-5, atol=1e-6)
     best = maps.mean((1, 2)).argmax(1)
-    np.testing.assert_allclose(cam(model, x), maps[np.arange(4), :, :, best], atol=1e-6)
+    np.testing.assert_allclose(cam(model, x), maps[np.arange(4), :, :, best], rtol=1e-5, atol=1e-6)
 
 
 def test_cam_of_a_dense_layer_that_is_a_convolution():
@@ -550,7 +567,7 @@ def test_cam_of_a_dense_layer_that_is_a_convolution():
     x = np.random.default_rng(0).normal(size=(2, 8, 10, 3))
     maps = vizlib.activations(model, x, model.layers[0])
     kernel = model.get_layer("out").get_weights()[0][0, 0]
-    np.testing.assert_allclose(cam(model, x, 1), maps @ kernel[:, 1], atol=1e-6)
+    np.testing.assert_allclose(cam(model, x, 1), maps @ kernel[:, 1], rtol=1e-5, atol=1e-6)
 
 
 def test_cam_of_squeezenet():
@@ -558,8 +575,8 @@ def test_cam_of_squeezenet():
     x = np.random.default_rng(0).normal(0, 60, (1, *net.size, 3))
     maps = vizlib.activations(net.model, x, "conv10")
     for k in (0, 207):
-        np.testing.assert_allclose(cam(net.model, x, k), maps[..., k], atol=1e-4)
-    np.testing.assert_allclose(maps.mean((1, 2)), vizlib.logits(net.model, x), atol=1e-4)
+        np.testing.assert_allclose(cam(net.model, x, k), maps[..., k], rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(maps.mean((1, 2)), vizlib.logits(net.model, x), rtol=1e-5, atol=1e-4)
     field = receptive_field(net.model, None, net.size)
     first, second = field.box(np.arange(2), 0)[:, ::2].mean(1) - 0.5
     assert (first, second - first) == (15, 16)
@@ -915,7 +932,9 @@ def test_a_method_of_your_own_is_one_function_that_weighs_batch_by_batch():
 
     found = class_maps._class_map(weigh, model, x, 0, "body", relu=True, batch_size=2)
     gradients, maps = engine.backward(model, x, 0, at="body")
-    np.testing.assert_allclose(found, (np.maximum(gradients, 0) * maps).sum(-1), atol=1e-6)
+    np.testing.assert_allclose(
+        found, (np.maximum(gradients, 0) * maps).sum(-1), rtol=1e-5, atol=1e-6
+    )
     assert sizes == [2, 2, 1]
 
 

@@ -59,10 +59,11 @@ def test_batch_size_changes_nothing(case):
     np.testing.assert_allclose(
         vizlib.activations(model, x, last),
         vizlib.activations(model, x, last, batch_size=2),
+        rtol=1e-5,
         atol=1e-6,
     )
     np.testing.assert_allclose(
-        vizlib.gradient(model, x), vizlib.gradient(model, x, batch_size=2), atol=1e-6
+        vizlib.gradient(model, x), vizlib.gradient(model, x, batch_size=2), rtol=1e-5, atol=1e-6
     )
 
 
@@ -133,7 +134,9 @@ def test_target_function_and_probability():
 def test_single_sigmoid_probability_has_two_sides():
     model, w, x, _ = shapes.build(shapes.sigmoid_one)
     one = vizlib.gradient(model, x, 1, score="probability")
-    np.testing.assert_allclose(vizlib.gradient(model, x, 0, score="probability"), -one, atol=1e-7)
+    np.testing.assert_allclose(
+        vizlib.gradient(model, x, 0, score="probability"), -one, rtol=1e-5, atol=1e-7
+    )
     p = 1 / (1 + np.exp(-shapes.forward(x, w)[0]))
     close(one, shapes.backward(x, w, p * (1 - p), "plain"))
 
@@ -168,7 +171,9 @@ def test_relu6_and_leaky_gates(kind, gate):
         ("guided", np.maximum(dy, 0) * gate(a)),
         ("deconvnet", np.maximum(dy, 0)),
     ]:
-        np.testing.assert_allclose(vizlib.gradient(model, x, 1, relu=rule), 2 * want, atol=1e-6)
+        np.testing.assert_allclose(
+            vizlib.gradient(model, x, 1, relu=rule), 2 * want, rtol=1e-5, atol=1e-6
+        )
 
 
 def test_half_precision_comes_out_as_float32():
@@ -295,7 +300,10 @@ def test_an_attention_softmax_inside_is_no_reason_to_refuse():
     y = layers.Flatten()(layers.MultiHeadAttention(1, 2)(tokens, tokens))
     model = keras.Model(x, layers.Dense(3)(y))
     np.testing.assert_allclose(
-        vizlib.logits(model, shapes.pictures()), model(shapes.pictures()).numpy(), atol=1e-5
+        vizlib.logits(model, shapes.pictures()),
+        model(shapes.pictures()).numpy(),
+        rtol=1e-5,
+        atol=1e-5,
     )
 
 

@@ -373,8 +373,8 @@ def test_one_window_is_compared_with_a_whole_pass(wrong, monkeypatch):
     other.set_weights(model.get_weights())
     found = vizlib.occlusion(other, x, 0, **options)
     assert found.path == "full"
-    np.testing.assert_allclose(found.scores, right.scores, atol=1e-5)
-    np.testing.assert_allclose(found.clean, right.clean, atol=1e-5)
+    np.testing.assert_allclose(found.scores, right.scores, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.clean, right.clean, rtol=1e-5, atol=1e-5)
 
 
 def test_models_are_seen_as_they_are_now():
@@ -387,7 +387,7 @@ def test_models_are_seen_as_they_are_now():
             vizlib.occlusion(model, x, 0, incremental=i, **options) for i in (True, False)
         )
         assert quick.path == "incremental"
-        np.testing.assert_allclose(quick.scores, full.scores, atol=1e-4)
+        np.testing.assert_allclose(quick.scores, full.scores, rtol=1e-5, atol=1e-4)
         return quick.scores
 
     def weights():
@@ -412,7 +412,7 @@ def test_functions_that_run_eagerly_change_nothing():
     finally:
         tf.config.run_functions_eagerly(False)
     assert found.path == "incremental"
-    np.testing.assert_allclose(found.scores, expected, atol=1e-5)
+    np.testing.assert_allclose(found.scores, expected, rtol=1e-5, atol=1e-5)
 
 
 AS_NUMPY = """

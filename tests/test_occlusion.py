@@ -41,10 +41,13 @@ def test_a_mean_pooling_classifier_loses_what_is_covered(fill):
             covered = image.copy()
             covered[top:bottom, left:right] = colour
             np.testing.assert_allclose(
-                found.scores[i, r, c], covered.mean((0, 1)) @ kernel[:, 2] + bias[2], atol=1e-5
+                found.scores[i, r, c],
+                covered.mean((0, 1)) @ kernel[:, 2] + bias[2],
+                rtol=1e-5,
+                atol=1e-5,
             )
         np.testing.assert_allclose(
-            found.clean[i], image.mean((0, 1)) @ kernel[:, 2] + bias[2], atol=1e-5
+            found.clean[i], image.mean((0, 1)) @ kernel[:, 2] + bias[2], rtol=1e-5, atol=1e-5
         )
 
 
@@ -52,12 +55,12 @@ def test_filled_from_another_image_and_from_a_blur():
     model, (x, other) = mean_pooling(), some_images(2)
     found = vizlib.occlusion(model, x[None], 0, patch=(12, 9), stride=1, fill=other)
     np.testing.assert_allclose(
-        found.scores[0, 0, 0], vizlib.logits(model, other[None])[0, 0], atol=1e-5
+        found.scores[0, 0, 0], vizlib.logits(model, other[None])[0, 0], rtol=1e-5, atol=1e-5
     )
     flat = np.full((1, 12, 9, 3), 7.0)
     found = vizlib.occlusion(model, flat, 0, patch=5, stride=3, fill="blur")
     np.testing.assert_allclose(
-        found.scores, found.clean[0], atol=1e-5
+        found.scores, found.clean[0], rtol=1e-5, atol=1e-5
     )  # a flat image is its own blur
     sharp = np.zeros((1, 12, 9, 3), "float32")
     sharp[0, 6, 4] = 1.0
@@ -121,19 +124,19 @@ def test_targets_are_those_of_every_method():
     np.testing.assert_allclose(likely.clean, vizlib.probabilities(model, x).max(1), rtol=1e-5)
     margin = vizlib.occlusion(model, x, lambda z: z[:, 0] - z[:, 1], **options)
     zero, one = (vizlib.occlusion(model, x, k, **options).scores for k in (0, 1))
-    np.testing.assert_allclose(margin.scores, zero - one, atol=1e-5)
+    np.testing.assert_allclose(margin.scores, zero - one, rtol=1e-5, atol=1e-5)
     single, _, x, _ = shapes.build(shapes.sigmoid_one)
     zero, one = (
         vizlib.occlusion(single, x, k, score="probability", **options).scores for k in (0, 1)
     )
-    np.testing.assert_allclose(zero + one, 1, atol=1e-6)
+    np.testing.assert_allclose(zero + one, 1, rtol=1e-5, atol=1e-6)
 
 
 def test_batches_and_bars_change_nothing(capsys):
     model, _, x, _ = shapes.build(shapes.fused)
     whole = vizlib.occlusion(model, x, 0, patch=3, stride=1)
     parts = vizlib.occlusion(model, x, 0, patch=3, stride=1, batch_size=5, progress=True)
-    np.testing.assert_allclose(parts.scores, whole.scores, atol=1e-6)
+    np.testing.assert_allclose(parts.scores, whole.scores, rtol=1e-5, atol=1e-6)
     assert "100%" in capsys.readouterr().err
 
 
@@ -146,7 +149,7 @@ def test_new_weights_are_seen():
         for i in (True, False)
     )
     assert np.abs(after.scores - before.scores).max() > 0.1
-    np.testing.assert_allclose(after.scores, full.scores, atol=1e-4)
+    np.testing.assert_allclose(after.scores, full.scores, rtol=1e-5, atol=1e-4)
 
 
 def test_the_default_patch_is_a_seventh_of_the_shorter_side():
@@ -219,8 +222,8 @@ def test_a_function_is_covered_like_the_model_that_it_calls():
         ours = vizlib.occlusion(model, x, target, **options)
         theirs = vizlib.occlusion(elsewhere, x.astype("float64"), target, **options)
         assert theirs.path == "full" and max(seen) == 5
-        np.testing.assert_allclose(theirs.scores, ours.scores, atol=1e-5)
-        np.testing.assert_allclose(theirs.clean, ours.clean, atol=1e-5)
+        np.testing.assert_allclose(theirs.scores, ours.scores, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(theirs.clean, ours.clean, rtol=1e-5, atol=1e-5)
     grey = np.arange(2 * 4 * 4, dtype="uint8").reshape(2, 4, 4, 1)
     total = vizlib.occlusion(lambda x: x.sum((1, 2)), grey, fill=0, score="output")
     np.testing.assert_allclose(total.clean[:, None, None] - total.scores, grey[..., 0])
@@ -369,7 +372,7 @@ def test_the_explorer_covers_the_place_it_is_told():
     )
     covered = net.preprocess(hen[None])
     covered[0, 16:112, 32:128] = covered[0].mean((0, 1))
-    np.testing.assert_allclose(p, vizlib.probabilities(net.model, covered)[0], atol=1e-5)
+    np.testing.assert_allclose(p, vizlib.probabilities(net.model, covered)[0], rtol=1e-5, atol=1e-5)
 
     box = widgets.occlusions(net, {"hen": hen, "dark": hen // 2})
     (picture, target, size), (row, column) = (part.children for part in box.children[:2])

@@ -74,16 +74,18 @@ def test_the_residual_is_the_sum_minus_the_difference_of_scores(linear):
     given = {"baseline": 0.5, "batch_size": 2}
     total = maps.sum((1, 2, 3))
     np.testing.assert_allclose(
-        residual(model, x3, maps, **given), total - (z[n, own] - z0[0, own]), atol=1e-4
+        residual(model, x3, maps, **given), total - (z[n, own] - z0[0, own]), rtol=1e-5, atol=1e-4
     )
     np.testing.assert_allclose(
         residual(model, x3, maps, [0, 1, 2], score="probability", **given),
         total - (p[n, n] - p0[0, n]),
+        rtol=1e-5,
         atol=1e-5,
     )
     np.testing.assert_allclose(
         residual(model, x3, maps, lambda z: z[:, 0] - z[:, 1], **given),
         total - (z[:, 0] - z[:, 1] - z0[0, 0] + z0[0, 1]),
+        rtol=1e-5,
         atol=1e-4,
     )
 
@@ -153,15 +155,18 @@ def test_neither_batch_size_nor_the_other_images_change_a_map(method):
     x = np.array([1, 3, 0.2], "float32")[:, None, None, None] * x  # of different ranges
     want = method(model, x)
     for size in (1, 7):
-        np.testing.assert_allclose(method(model, x, batch_size=size), want, atol=1e-6)
+        np.testing.assert_allclose(method(model, x, batch_size=size), want, rtol=1e-5, atol=1e-6)
     for i in range(3):
-        np.testing.assert_allclose(method(model, x[i : i + 1])[0], want[i], atol=1e-6)
+        np.testing.assert_allclose(method(model, x[i : i + 1])[0], want[i], rtol=1e-5, atol=1e-6)
 
 
 def test_smoothgrad_without_noise_is_the_gradient_and_the_seed_is_the_noise():
     model, _, x, _ = shapes.build(shapes.fused)
     np.testing.assert_allclose(
-        vizlib.smoothgrad(model, x, samples=3, noise=0), vizlib.gradient(model, x), atol=1e-6
+        vizlib.smoothgrad(model, x, samples=3, noise=0),
+        vizlib.gradient(model, x),
+        rtol=1e-5,
+        atol=1e-6,
     )
     maps = [vizlib.smoothgrad(model, x, samples=3, seed=s) for s in (0, 0, 1)]
     assert np.array_equal(maps[0], maps[1]) and np.abs(maps[0] - maps[2]).max() > 1e-3
@@ -190,11 +195,14 @@ def test_a_function_of_the_logits_and_the_probability(method):
     model, _, x, _ = shapes.build(shapes.fused)
     parts = [method(model, x, k) for k in (0, 1)]
     np.testing.assert_allclose(
-        method(model, x, lambda z: z[:, 0] - 2 * z[:, 1]), parts[0] - 2 * parts[1], atol=1e-5
+        method(model, x, lambda z: z[:, 0] - 2 * z[:, 1]),
+        parts[0] - 2 * parts[1],
+        rtol=1e-5,
+        atol=1e-5,
     )
     probability = method(model, x, 1, score="probability")
     np.testing.assert_allclose(
-        probability, method(model, x, lambda z: tf.nn.softmax(z)[:, 1]), atol=1e-5
+        probability, method(model, x, lambda z: tf.nn.softmax(z)[:, 1]), rtol=1e-5, atol=1e-5
     )
     assert np.abs(probability - parts[1]).max() > 1e-3
 

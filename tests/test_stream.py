@@ -72,7 +72,7 @@ def test_labels_of_a_shuffled_dataset_stay_with_their_images(model):
     data = dataset.from_tensor_slices((X, Y)).shuffle(5, reshuffle_each_iteration=True).batch(2)
     vectors, labels = vizlib.features(model, data, labels=True)
     assert sorted(labels) == list(Y)
-    np.testing.assert_allclose(vectors, vizlib.features(model, X)[labels], atol=1e-5)
+    np.testing.assert_allclose(vectors, vizlib.features(model, X)[labels], rtol=1e-5, atol=1e-5)
 
 
 def test_batches_of_other_sizes_where_the_model_takes_them(open_model, model):

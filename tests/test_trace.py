@@ -82,11 +82,11 @@ def test_what_changes_the_answer_makes_a_new_trace(change):
     make, do = CHANGES[change]
     model = network(make())
     before = vizlib.gradient(model, X, 0)
-    np.testing.assert_allclose(before, true(model, X), atol=1e-6)
+    np.testing.assert_allclose(before, true(model, X), rtol=1e-5, atol=1e-6)
     do(model)
     after = vizlib.gradient(model, X, 0)
     assert np.abs(after - before).max() > 1e-4
-    np.testing.assert_allclose(after, true(model, X), atol=1e-6)
+    np.testing.assert_allclose(after, true(model, X), rtol=1e-5, atol=1e-6)
 
 
 def test_training_on_makes_no_wrong_trace():
@@ -96,7 +96,7 @@ def test_training_on_makes_no_wrong_trace():
     model.fit(X, np.arange(3), epochs=2, verbose=0)
     after = vizlib.gradient(model, X, 0)
     assert np.abs(after - before).max() > 1e-5
-    np.testing.assert_allclose(after, true(model, X), atol=1e-6)
+    np.testing.assert_allclose(after, true(model, X), rtol=1e-5, atol=1e-6)
 
 
 def count_traces(model):
@@ -128,7 +128,7 @@ def test_open_sizes_are_traced_once():
     for side in (8, 9, 12, 30):
         images = RNG.normal(size=(2, side, side + 1, 3)).astype("float32")
         np.testing.assert_allclose(
-            vizlib.gradient(model, images, 0), true(model, images), atol=1e-6
+            vizlib.gradient(model, images, 0), true(model, images), rtol=1e-5, atol=1e-6
         )
     assert len(calls) == 1 + 4  # and four of `true`
     model.get_layer("conv").bias.assign(np.full(4, 9.0))  # no unit is shut
@@ -169,7 +169,7 @@ def test_models_of_one_batch_size(n):
         lambda m, x: vizlib.activations(m, x, "conv", batch_size=3),
         lambda m, x: vizlib.grad_cam(m, x, 0),
     ):
-        np.testing.assert_allclose(call(fixed, images), call(free, images), atol=1e-6)
+        np.testing.assert_allclose(call(fixed, images), call(free, images), rtol=1e-5, atol=1e-6)
 
 
 def test_gradients_in_half_precision_do_not_vanish():
@@ -199,7 +199,7 @@ def test_gradients_in_half_precision_do_not_vanish():
 def test_models_under_a_distribution_strategy():
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         model = network()
-    np.testing.assert_allclose(vizlib.gradient(model, X, 0), true(model, X), atol=1e-6)
+    np.testing.assert_allclose(vizlib.gradient(model, X, 0), true(model, X), rtol=1e-5, atol=1e-6)
     assert vizlib.activations(model, X, "conv").shape == (3, 6, 6, 4)
 
 
@@ -320,7 +320,7 @@ def test_no_address_is_taken_for_an_object(change):
     model = network(unusual)
     vizlib.logits(model, X)
     change(unusual)
-    np.testing.assert_allclose(vizlib.logits(model, X), model(X), atol=1e-4)
+    np.testing.assert_allclose(vizlib.logits(model, X), model(X), rtol=1e-5, atol=1e-4)
 
 
 def test_losses_of_regularizers_are_as_before():

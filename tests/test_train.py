@@ -33,7 +33,9 @@ def test_folding_changes_nothing():
     x = rng.uniform(-128, 128, (4, 64, 64, 3)).astype("float32")
     before = trained.predict(x / train.SCALE, verbose=0)
     assert before.std() > 0.01
-    np.testing.assert_allclose(train.fold(trained, plain).predict(x, verbose=0), before, atol=1e-4)
+    np.testing.assert_allclose(
+        train.fold(trained, plain).predict(x, verbose=0), before, rtol=1e-5, atol=1e-4
+    )
 
 
 def test_growing_keeps_what_was_learned():
@@ -46,6 +48,7 @@ def test_growing_keeps_what_was_learned():
     np.testing.assert_allclose(
         at[1].predict(pooled.repeat(2, 1).repeat(2, 2).reshape(3, -1), verbose=0),
         at[0].predict(pooled.reshape(3, -1), verbose=0),
+        rtol=1e-5,
         atol=1e-5,
     )
 

@@ -174,14 +174,17 @@ def test_curves_of_a_linear_network():
             (lambda z: 3 * z[:, 0], 3),
         ):
             found = method(model, x, maps, target, steps=15, fill=0.0, score="logit")
-            np.testing.assert_allclose(found.scores, sign * want, atol=1e-5)
+            np.testing.assert_allclose(found.scores, sign * want, rtol=1e-5, atol=1e-5)
             np.testing.assert_allclose(found.share, np.arange(16) / 15)
             np.testing.assert_allclose(
-                found.area(), (sign * (want[:, 1:] + want[:, :-1]) / 2).mean(1), atol=1e-5
+                found.area(),
+                (sign * (want[:, 1:] + want[:, :-1]) / 2).mean(1),
+                rtol=1e-5,
+                atol=1e-5,
             )
         few = method(model, x, maps, 0, steps=4, fill=0.0, score="logit")  # 3.75 pixels a step
         np.testing.assert_allclose(few.share, np.array([0, 4, 8, 11, 15]) / 15)
-        np.testing.assert_allclose(few.scores, want[:, [0, 4, 8, 11, 15]], atol=1e-5)
+        np.testing.assert_allclose(few.scores, want[:, [0, 4, 8, 11, 15]], rtol=1e-5, atol=1e-5)
 
 
 def test_area_by_hand():
@@ -265,7 +268,7 @@ def test_both_ends_on_every_shape(shape):
         found = method(model, x, maps, steps=4)
         assert found.scores.shape == (3, 5)
         ends = np.stack([logit(shapes.forward(end, w)[0], target) for end in (first, last)], 1)
-        np.testing.assert_allclose(found.scores[:, [0, -1]], ends, atol=1e-4)
+        np.testing.assert_allclose(found.scores[:, [0, -1]], ends, rtol=1e-5, atol=1e-4)
         assert np.abs(ends[:, 0] - ends[:, 1]).max() > 1e-3
 
 
@@ -278,7 +281,9 @@ def test_a_probability_if_asked_for():
     model, w, x, _ = shapes.build(shapes.fused)
     found = truth.deletion(model, x, np.zeros((3, 8, 8)), 2, steps=1, score="probability")
     z = shapes.forward(x, w)[0]
-    np.testing.assert_allclose(found.scores[:, 0], np.exp(z[:, 2]) / np.exp(z).sum(1), atol=1e-5)
+    np.testing.assert_allclose(
+        found.scores[:, 0], np.exp(z[:, 2]) / np.exp(z).sum(1), rtol=1e-5, atol=1e-5
+    )
 
 
 def test_maps_of_other_sizes_batches_and_bars(capsys):
