@@ -171,7 +171,7 @@ def fold(trained, plain):
 # ---- training ------------------------------------------------------------------------------------
 
 
-def fit(model, train, val, *, epochs, rate, mean, zoom, state, log):
+def fit(model, train, val, *, epochs, rate, mean, zoom, seed, state, log):
     """Train for `epochs`, or for what is left of them; a line of `log` per epoch."""
     steps = len(train[0]) // BATCH * epochs
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -200,7 +200,7 @@ def fit(model, train, val, *, epochs, rate, mean, zoom, state, log):
 
     held_out = ((val[0] - mean) / SCALE).astype("float32"), val[1]
     model.fit(
-        Augmented(*train, mean, zoom, seed=1),
+        Augmented(*train, mean, zoom, seed),
         epochs=epochs,
         verbose=0,
         validation_data=held_out,
@@ -211,7 +211,7 @@ def fit(model, train, val, *, epochs, rate, mean, zoom, state, log):
     )
 
 
-def train(name, data, out, *, epochs):
+def train(name, data, out, *, epochs, seed):
     """Both stages and the folding; returns the card."""
     with open(data / "index.csv", newline="") as f:
         rows = sorted(
@@ -233,7 +233,7 @@ def train(name, data, out, *, epochs):
         flush=True,
     )
 
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(seed)
     plain = models.pocket_vgg()
     small, large = normalised(plain, SMALL), normalised(plain, SIZE)
     log, stage = out / f"{name}.log.jsonl", out / f"{name}.{SMALL}px.weights.h5"
@@ -247,7 +247,13 @@ def train(name, data, out, *, epochs):
             "state": out / f"{name}.{SMALL}px.state",
         }
         fit(
-            small, read(data, learn, SMALL), read(data, held, SMALL), mean=mean, log=log, **settings
+            small,
+            read(data, learn, SMALL),
+            read(data, held, SMALL),
+            mean=mean,
+            seed=seed + 1,
+            log=log,
+            **settings,
         )
         small.save_weights(stage)
     grow(small, large)
@@ -260,6 +266,7 @@ def train(name, data, out, *, epochs):
         rate=1e-3,
         zoom=(0.6, 1.08),
         mean=mean,
+        seed=seed + 1,
         log=log,
         state=out / f"{name}.{SIZE}px.state",
     )
@@ -285,7 +292,12 @@ def train(name, data, out, *, epochs):
         "training": len(learn),
         "validation": len(held),
         "validation_accuracy": round(float((predicted.argmax(1) == val[1]).mean()), 4),
-        "recipe": {"small_epochs": epochs[0], "large_epochs": epochs[1], "batch": BATCH},
+        "recipe": {
+            "small_epochs": epochs[0],
+            "large_epochs": epochs[1],
+            "batch": BATCH,
+            "seed": seed,
+        },
     }
 
 
@@ -348,6 +360,7 @@ def main():
     parser.add_argument(
         "--epochs", type=int, nargs=2, default=(36, 8), help="with small images, with large ones"
     )
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights and all draws")
     parser.add_argument(
         "--score", action="store_true", help="grade NAME.weights.h5 on the committed images"
     )
@@ -360,7 +373,7 @@ def main():
         parser.error("training needs --data, the folder of a rendered set")
     else:
         a.out.mkdir(parents=True, exist_ok=True)
-        content = train(a.name, a.data, a.out, epochs=a.epochs)
+        content = train(a.name, a.data, a.out, epochs=a.epochs, seed=a.seed)
     card.write_text(json.dumps(content, indent=1) + "\n")
 
 
