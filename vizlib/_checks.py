@@ -1,4 +1,4 @@
-"""Arrays and whole numbers that a user gives: as they should be, or one sentence."""
+"""Arrays, sizes and whole numbers that a user gives: as they should be, or one sentence."""
 
 import reprlib
 from typing import Any
@@ -34,3 +34,16 @@ def check_whole(value: Any, name: str, least: int = 0, most: int | None = None) 
     if not whole or value < least or (most is not None and value > most):
         limits = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name} is a whole number {limits}, not {reprlib.repr(value)}.")
+
+
+def check_size(value: Any, name: str) -> tuple[int, int]:
+    """(height, width) of a whole number of pixels, or a pair of them."""
+    several = isinstance(value, tuple | list | np.ndarray) and np.iterable(value)
+    pair = list(value) if several else [value, value]
+    whole = (isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in pair)
+    if len(pair) != 2 or not all(whole):
+        said = " ".join(reprlib.repr(value).split())
+        raise ValueError(
+            f"{name} is a whole number of pixels, at least 1, or (height, width), not {said}."
+        )
+    return int(pair[0]), int(pair[1])

@@ -8,11 +8,11 @@ The methods differ in `weigh` only: from the gradients of the score by the maps,
 import numpy as np
 
 from . import engine
-from ._checks import as_numbers
+from ._checks import as_numbers, check_size
 from .backprop import guided_backprop
 from .engine import Implied
-from .patches import ReceptiveField, check_size, field_or_none
-from .types import Images, LayerLike, Maps, Score, Target
+from .patches import ReceptiveField, field_or_none
+from .types import Images, LayerLike, Maps, Score, Size, Target
 
 
 def _class_map(weigh, model, images, target, layer, relu, **options):
@@ -306,7 +306,7 @@ def guided_grad_cam(
     return fine * upsample(coarse, size, field=field_or_none(model, layer, size))[..., None]
 
 
-def upsample(maps: Maps, size, *, field: ReceptiveField | None = None) -> Maps:
+def upsample(maps: Maps, size: Size, *, field: ReceptiveField | None = None) -> Maps:
     """Maps enlarged to the image, bilinear.
 
     Parameters

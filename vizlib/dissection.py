@@ -38,7 +38,7 @@ def dissect(
     model,
     images: Images,
     layer: LayerLike | None,
-    labels,
+    labels: np.ndarray,
     *,
     share: float = 0.005,
     shuffles: int = 19,

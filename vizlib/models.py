@@ -5,6 +5,7 @@ import json
 import os
 import re
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -276,10 +277,36 @@ def find_layer(model: keras.Model, name: LayerLike) -> keras.Layer:
     raise ValueError(f"{model.name!r} has no layer {name!r}: did you mean {_choices(near)}?")
 
 
-def vgg(size, widths, dense, classes, *, activation="softmax"):
+def vgg(
+    size: int,
+    widths: Sequence[int],
+    dense: int,
+    classes: int,
+    *,
+    activation: str | None = "softmax",
+) -> keras.Model:
     """VGG-16 (Simonyan and Zisserman 2015, arXiv 1409.1556, configuration D) of any width.
 
-    Layers have the names of Keras's VGG16.
+    Layers have the names of Keras's VGG16. The weights are untrained.
+
+    Parameters
+    ----------
+    size : int
+        Height and width of the images.
+    widths : five ints
+        Channels of each block.
+    dense : int
+        Units of fc1 and fc2.
+    classes : int
+    activation : str, optional
+        Of the last layer; None for logits.
+
+    Examples
+    --------
+    >>> from vizlib import models
+    >>> model = models.vgg(32, (1, 1, 2, 2, 2), 4, 3)
+    >>> model.get_layer("block5_conv3").output.shape, model.output.shape
+    ((None, 2, 2, 2), (None, 3))
     """
     x = inputs = keras.Input((size, size, 3), name="input")
     for block, (width, depth) in enumerate(zip(widths, (2, 2, 3, 3, 3)), 1):
@@ -298,13 +325,33 @@ def vgg(size, widths, dense, classes, *, activation="softmax"):
     )
 
 
-def pocket_vgg(*, activation="softmax"):
-    """The untrained `pocket`: VGG-16 a quarter as wide, for 192 x 192 pixels and seven classes."""
+def pocket_vgg(*, activation: str | None = "softmax") -> keras.Model:
+    """The untrained `pocket`: VGG-16 a quarter as wide, for 192 x 192 pixels and seven classes.
+
+    Examples
+    --------
+    >>> from vizlib import models
+    >>> models.pocket_vgg().count_params()
+    2168279
+    """
     return vgg(192, (16, 32, 64, 128, 128), 256, 7, activation=activation)
 
 
-def squeezenet(classes=1000):
-    """SqueezeNet 1.1 of open size (Iandola et al. 2016, arXiv 1602.07360, and their repository)."""
+def squeezenet(classes: int = 1000) -> keras.Model:
+    """The untrained SqueezeNet 1.1, of open size.
+
+    References
+    ----------
+    Iandola, Han, Moskewicz, Ashraf, Dally, Keutzer 2016 (arXiv 1602.07360); version 1.1 is that of
+    their repository.
+
+    Examples
+    --------
+    >>> from vizlib import models
+    >>> model = models.squeezenet()
+    >>> model.input_shape, model.count_params()
+    ((None, None, None, 3), 1235496)
+    """
 
     def conv(width, side, name, **kwargs):
         return keras.layers.Conv2D(width, side, activation="relu", name=name, **kwargs)
@@ -333,6 +380,12 @@ def map_layers(model: keras.Model) -> list[str]:
 
     Where a Concatenate joins branches (SqueezeNet, Inception), it stands for the whole module, and
     what only leads to it does not count.
+
+    Examples
+    --------
+    >>> from vizlib import models
+    >>> models.map_layers(models.squeezenet())[:3]
+    ['conv1', 'fire2_concat', 'fire3_concat']
     """
     operations = model.operations
     place = {id(t): k for k, op in enumerate(operations) for t in keras.tree.flatten(op.output)}

@@ -1,14 +1,15 @@
 """What is a unit looking for? The window of pixels it sees, the patches that excite it most."""
 
 import reprlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from . import engine, keras_internals
-from ._checks import as_array, as_numbers, check_whole
+from ._checks import as_array, as_numbers, check_size, check_whole
 from .engine import windows
-from .types import Data, LayerLike
+from .types import Data, LayerLike, Size
 
 
 class ReceptiveField(NamedTuple):
@@ -39,7 +40,7 @@ class ReceptiveField(NamedTuple):
         return np.stack([*start, *(a + size for a, size in zip(start, self.size))], -1)
 
 
-def receptive_field(model, layer: LayerLike | None, input_size) -> ReceptiveField:
+def receptive_field(model, layer: LayerLike | None, input_size: Size) -> ReceptiveField:
     """Which pixels the units of a layer can depend on.
 
     Parameters
@@ -90,28 +91,26 @@ def receptive_field(model, layer: LayerLike | None, input_size) -> ReceptiveFiel
     return ReceptiveField(*sight.field, whole=bool(sight.whole))
 
 
-def field_or_none(model, layer, size):
-    """The receptive field, (H, W) known to be good; None where it cannot be told."""
-    sight = _sight_of(model, layer, size)
+def field_or_none(
+    model, layer: LayerLike | None, input_size: tuple[int, int]
+) -> ReceptiveField | None:
+    """As `receptive_field`, or None where the units have no place or it cannot be told.
+
+    Examples
+    --------
+    >>> import keras
+    >>> from vizlib import patches
+    >>> model = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(name="flat")])
+    >>> patches.field_or_none(model, "flat", (8, 8)) is None
+    True
+    """
+    sight = _sight_of(model, layer, input_size)
     known = sight is not None and sight.field is not None and not sight.flat
     return ReceptiveField(*sight.field, whole=bool(sight.whole)) if known else None
 
 
 def _or_last_map(layer):
     return engine.Implied.LAST_MAP if layer is None else layer
-
-
-def check_size(value, name):
-    """(height, width) of a whole number of pixels, or a pair of them."""
-    several = isinstance(value, tuple | list | np.ndarray) and np.iterable(value)
-    pair = list(value) if several else [value, value]
-    whole = (isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in pair)
-    if len(pair) != 2 or not all(whole):
-        said = " ".join(reprlib.repr(value).split())
-        raise ValueError(
-            f"{name} is a whole number of pixels, at least 1, or (height, width), not {said}."
-        )
-    return int(pair[0]), int(pair[1])
 
 
 # ---- from the image to a layer -------------------------------------------------------------------
@@ -271,7 +270,7 @@ def top_patches(
     data: Data,
     layer: LayerLike | None,
     *,
-    channels,
+    channels: int | Sequence[int],
     k: int = 9,
     per_image: int = 1,
     batch_size: int = 32,
@@ -401,7 +400,7 @@ def merge(parts: list[Patches]) -> Patches:
     return _best(shifted, parts[0].value.shape[1])._replace(seen=int(before[-1]))
 
 
-def crop(pictures, found: Patches, *, fill=127) -> np.ndarray:
+def crop(pictures: np.ndarray, found: Patches, *, fill: float = 127) -> np.ndarray:
     """The patches themselves, cut out exactly where the units see.
 
     Parameters

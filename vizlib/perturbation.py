@@ -11,7 +11,7 @@ import numpy as np
 from . import engine
 from ._checks import as_array, as_numbers
 from .incremental import follow
-from .types import Images, Score, Target
+from .types import Fill, Images, Score, Target
 
 
 class Occlusion(NamedTuple):
@@ -68,7 +68,7 @@ def occlusion(
     *,
     patch: int | tuple[int, int] | None = None,
     stride: int | tuple[int, int] | None = None,
-    fill="mean",
+    fill: Fill | str = "mean",
     score: Score = "logit",
     incremental: bool = True,
     batch_size: int = 32,

@@ -6,7 +6,12 @@ from ._checks import as_array, as_numbers, check_whole
 
 
 def segment(
-    picture, saliency_map, *, low: float = 0.3, high: float = 0.95, rounds: int = 5
+    picture: np.ndarray,
+    saliency_map: np.ndarray,
+    *,
+    low: float = 0.3,
+    high: float = 0.95,
+    rounds: int = 5,
 ) -> np.ndarray:
     """Cut an object out with GrabCut, started from where its saliency is high and where it is low.
 

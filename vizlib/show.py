@@ -184,7 +184,13 @@ def signed(maps: Maps, *, share: float = 1.0) -> np.ndarray:
     return 0.5 + 0.5 * np.clip(maps / np.where(top == 0, 1, top), -1, 1)
 
 
-def overlay(picture, heat, *, strength: float = 0.9, limits=None) -> np.ndarray:
+def overlay(
+    picture: np.ndarray,
+    heat: np.ndarray,
+    *,
+    strength: float = 0.9,
+    limits: tuple[float, float] | None = None,
+) -> np.ndarray:
     """A map laid over its picture: grey where the map is zero, coloured where it is not.
 
     Parameters

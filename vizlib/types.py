@@ -12,5 +12,6 @@ Data = Any  # images, or batches of them: a tf.data.Dataset, a PyDataset, any it
 LayerLike = str | keras.Layer  # a layer or its name
 Target = int | np.ndarray | list[int] | Callable | None  # class numbers, a function, or None
 Score = Literal["logit", "probability", "output"]
+Size = int | tuple[int, int]  # pixels; both sides, or (height, width)
 Unit = int | tuple[int, int, int]  # a channel, or row, column and channel
 Fill = float | np.ndarray  # a number, a colour (C,) or an image (H, W, C), in model-input space
