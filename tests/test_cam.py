@@ -86,7 +86,7 @@ BLANK, EVERYWHERE = np.zeros((1, 7, 7)), vizlib.ReceptiveField((9, 9), (0, 0), (
         (np.full((1, 7, 7), np.nan), 224, {}, "Maps hold NaN"),
         (BLANK * 1j, 224, {}, "Maps must be real numbers"),
         *[
-            (BLANK, size, {}, "size is a whole number of pixels")
+            (BLANK, size, {}, "size is a whole number")
             for size in (0, (4, -1), 2.5, "224", None, [], (1, 2, 3), True, np.zeros(()))
         ],
         *[
@@ -529,6 +529,19 @@ def test_hires_cam_is_cam_over_the_number_of_positions(pooling):
     for k in range(2):
         found = maps[0, ..., 0].size * hires_cam(model, x, k, relu=False)
         np.testing.assert_allclose(found, cam(model, x, k), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("stride", [1, 6])
+def test_cam_where_one_window_of_an_average_pooling_takes_in_the_map(stride):
+    """As older networks end, ResNet50 of the first Keras for instance."""
+    keras.utils.set_random_seed(0)
+    conv = layers.Conv2D(5, 3, activation="relu", name="maps")
+    pool = layers.AveragePooling2D((6, 8), strides=stride)
+    parts = [conv, pool, layers.Flatten(), layers.Dense(3, "softmax", name="out")]
+    model = keras.Sequential([keras.Input((8, 10, 3)), *parts])
+    x = np.random.default_rng(0).normal(size=(2, 8, 10, 3))
+    want = vizlib.activations(model, x, "maps") @ model.get_layer("out").kernel.numpy()[:, 1]
+    np.testing.assert_allclose(cam(model, x, 1), want, rtol=1e-5, atol=1e-5)
 
 
 def network_in_network(*head):

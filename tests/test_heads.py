@@ -256,6 +256,17 @@ def test_a_temperature_behind_the_weights_is_linear():
     np.testing.assert_allclose(vizlib.logits(model, X), model(X).numpy(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "behind", [lambda z: z[:, :2], lambda z: z[:, ::-1], lambda z: 0.5 * z[:, 1:] + 1]
+)
+def test_logits_that_are_a_slice_of_the_last_layers(behind):
+    x, y = body()
+    z = layers.Dense(3, name="dense")(y)
+    model = keras.Model(x, behind(z))
+    want = behind(keras.Model(x, z)(X)).numpy()
+    np.testing.assert_allclose(vizlib.logits(model, X), want, rtol=1e-5, atol=1e-6)
+
+
 # ---- functions for targets, outputs of any shape -------------------------------------------------
 
 
@@ -337,7 +348,7 @@ def test_the_sentence_on_several_outputs_names_a_model_that_works():
     model = two_outputs()
     with pytest.raises(ValueError, match="2 outputs") as refused:
         vizlib.logits(model, X)
-    how = str(refused.value).partition("as in ")[2].split(", or ")[0]
+    how = str(refused.value).partition("as in ")[2].partition(";")[0]
     one = eval(how, {"keras": keras, "model": model})
     assert vizlib.logits(one, X).shape in ((3, 3), (3, 1))
 

@@ -94,3 +94,68 @@ def test_a_relu_by_hand_is_no_linear_operation(gate):
     assert vizlib.gradient(model, images, 0).any()
     with pytest.raises(ValueError, match="guided rule is defined.*gate"):
         vizlib.guided_backprop(model, images, 0)
+
+
+@pytest.mark.parametrize(
+    "size, where", [((1, 40), "first"), ((8, 40), "second"), ((10, 9), "pool")]
+)
+def test_images_too_small_for_a_model_of_open_size_do_not_end_the_process(size, where):
+    """TensorFlow divides by the size of what is left, in a pooling for instance."""
+    body = [layers.Conv2D(4, 3, 2, name="first"), layers.Conv2D(4, 4, name="second")]
+    pool = layers.MaxPooling2D(3, 2, name="pool")
+    model = keras.Sequential([keras.Input(OPEN), *body, pool, layers.GlobalAveragePooling2D()])
+    model = keras.Sequential([model, layers.Dense(3)])
+    assert vizlib.logits(model, np.ones((1, 14, 13, 3))).shape == (1, 3)
+    small = np.ones((1, *size, 3))
+    calls = (vizlib.logits, vizlib.gradient, vizlib.grad_cam)
+    for call in calls:
+        with pytest.raises(ValueError, match=f"too small.* at .*{where}"):
+            call(model, small)
+    with pytest.raises(ValueError, match="too small"):
+        vizlib.activations(model, small, "pool")
+    assert vizlib.activations(model, np.ones((1, 8, 7, 3)), "first").shape == (1, 3, 3, 4)
+
+
+class Pair(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, given, other):
+        return self.dense(layers.Flatten()(given + other))
+
+
+def test_a_call_that_images_alone_do_not_satisfy_gets_one_sentence():
+    x = np.ones((2, 6, 5, 3), "float32")
+    model = Pair()
+    model(x, x)
+    with pytest.raises(
+        ValueError, match=r"on a batch of images \(N, 6, 5, 3\), and.*says: \S"
+    ) as e:
+        vizlib.logits(model, x)
+    assert "\n" not in str(e.value) and "\x1b" not in str(e.value)
+
+
+def test_a_model_of_whole_numbers_has_no_gradient_and_the_copy_in_the_sentence_has():
+    body = [layers.Rescaling(1 / 255), layers.Conv2D(4, 3), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((6, 5, 3), dtype="uint8"), *body, layers.Dense(3)])
+    images = RNG.integers(0, 256, (2, 6, 5, 3)).astype("uint8")
+    with pytest.raises(ValueError, match="takes uint8 numbers") as refused:
+        vizlib.gradient(model, images)
+    how = str(refused.value).partition("made by ")[2].partition(", with its weights")[0]
+    copy = eval(how, {"keras": keras, "model": model})
+    copy.set_weights(model.get_weights())
+    floats = images.astype("float32")
+    np.testing.assert_allclose(vizlib.logits(copy, floats), vizlib.logits(model, images), rtol=1e-5)
+    assert vizlib.gradient(copy, floats).any()
+
+
+@pytest.mark.parametrize("reduce", [tf.reduce_mean, tf.reduce_max])
+def test_a_model_that_mixes_the_images_of_a_batch_is_refused(reduce):
+    mean = layers.Lambda(lambda x: x - reduce(x, 0, keepdims=True), name="by_batch")
+    model = network(6, 5, 3, first=[mean])
+    for call in (vizlib.logits, vizlib.gradient, vizlib.occlusion):
+        with pytest.raises(ValueError, match=r"mixes the images of a batch \(by_batch\)"):
+            call(model, np.ones((2, 6, 5, 3)))
+    own = layers.Lambda(lambda x: x - reduce(x, (1, 2, 3), keepdims=True))  # each by its own
+    assert vizlib.logits(network(6, 5, 3, first=[own]), np.ones((2, 6, 5, 3))).shape == (2, 3)

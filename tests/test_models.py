@@ -418,3 +418,28 @@ def test_filters_are_the_first_kernel():
     )
     with pytest.raises(ValueError, match="no convolution"):
         vizlib.filters(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]))
+
+
+class Backwards(keras.Model):
+    """Its layers are made in another order than they are called in."""
+
+    def __init__(self):
+        super().__init__()
+        self.second = keras.layers.SeparableConv2D(5, 3, name="second")
+        self.first = keras.layers.Conv2D(4, 3, name="first")
+
+    def call(self, x):
+        return self.second(self.first(x))
+
+
+def test_filters_of_a_model_that_does_not_tell_which_layer_comes_first():
+    model = Backwards()
+    model(np.ones((1, 8, 8, 3)))
+    with pytest.raises(ValueError, match="name it, 'second', 'first'"):
+        vizlib.filters(model)
+    want = np.moveaxis(model.first.kernel.numpy(), -1, 0)
+    np.testing.assert_array_equal(vizlib.filters(model, "first"), want)
+    assert vizlib.filters(model, model.second).shape == (1, 3, 3, 4)
+    separable = keras.layers.SeparableConv2D(5, 3)
+    model = keras.Sequential([keras.Input((8, 8, 3)), separable, keras.layers.Conv2D(2, 3)])
+    assert vizlib.filters(model).shape == (1, 3, 3, 3)

@@ -94,7 +94,7 @@ def endless():
     [
         ([], "empty"),
         (np.zeros((0, 8, 8, 3), "float32"), "empty"),
-        (dataset.from_tensor_slices(X), "come in a batch"),
+        (dataset.from_tensor_slices(X), "in batches"),
         ([X.astype("uint8")], "uint8"),
         (X[0], r"images\[None\]"),
         (dataset.from_tensor_slices(X).batch(2).repeat(), "never ends.*take"),
@@ -110,6 +110,13 @@ def endless():
 def test_what_is_wrong_with_data(model, data, says):
     with pytest.raises(ValueError, match=says):
         vizlib.features(model, data)
+
+
+def test_single_images_in_a_dataset_want_a_batch(model):
+    single = dataset.from_tensor_slices((X, Y))
+    with pytest.raises(ValueError, match=r"in batches, as in data\.batch\(32\)"):
+        vizlib.features(model, single)
+    assert len(vizlib.features(model, single.batch(2))) == len(X)
 
 
 def test_labels_that_are_not_there(model):

@@ -56,6 +56,60 @@ def test_pointing_by_hand():
     assert truth.pointing_game(spot(1, 1), np.zeros_like(MASK)) == [0.0]
 
 
+def test_grid_pointing_by_hand():
+    maps = np.zeros((3, 4, 6))
+    maps[:, 0, 0], maps[:, 3, 5], maps[:, 1, 4] = 1, 2, -5  # negative counts as nothing
+    np.testing.assert_allclose(truth.grid_pointing(maps, [0, 3, 1]), [1 / 3, 2 / 3, 0])
+    np.testing.assert_allclose(truth.grid_pointing(maps, [0, 5, 8], grid=(3, 3)), [1 / 3, 0, 2 / 3])
+    channels = np.stack([maps, -maps], -1)  # of channels the largest absolute value
+    np.testing.assert_allclose(truth.grid_pointing(channels, [1, 1, 1]), [5 / 8] * 3)
+    assert np.isnan(truth.grid_pointing(np.zeros((1, 4, 4)), [0]))
+
+
+@given(size=st.tuples(*[st.integers(1, 9)] * 2), grid=st.tuples(*[st.integers(1, 4)] * 2))
+def test_grid_pointing_of_a_map_that_knows_nothing_is_chance(size, grid):
+    """Also where cells end within a position."""
+    count = grid[0] * grid[1]
+    shares = truth.grid_pointing(np.ones((count, *size)), np.arange(count), grid=grid)
+    np.testing.assert_allclose(shares, 1 / count)
+
+
+@pytest.mark.parametrize(
+    "cells, grid, says",
+    [
+        ([4], (2, 2), "from 0 to 3"),
+        ([-1], (2, 2), "from 0 to 3"),
+        ([0, 0], (2, 2), "one for each of the 1 maps"),
+        ([0.0], (2, 2), "cells are numbers"),
+        ([0], 0, "grid is a whole number"),
+    ],
+)
+def test_bad_cells(cells, grid, says):
+    with pytest.raises(ValueError, match=says):
+        truth.grid_pointing(np.ones((1, 4, 4)), cells, grid=grid)
+
+
+def test_evidence_by_hand():
+    maps = np.arange(32.0).reshape(1, 4, 4, 2) - 15  # two channels
+    want = maps[0].sum(-1).reshape(2, 2, 2, 2).mean((1, 3))
+    np.testing.assert_allclose(truth.evidence(maps, 2)[0], np.maximum(want, 0))
+    np.testing.assert_allclose(truth.evidence(-maps, 2)[0], np.maximum(-want, 0))
+    np.testing.assert_allclose(truth.evidence(maps, 1)[0], [[max(0, 2 * maps.mean())]])
+    np.testing.assert_array_equal(truth.evidence(maps, 4), np.maximum(maps.sum(-1), 0))
+
+
+@given(size=st.integers(1, 9), grid=st.integers(1, 9))
+def test_evidence_keeps_the_mean_where_nothing_is_negative(size, grid):
+    """Also where cells end within a position."""
+    maps = np.random.default_rng(size).random((2, size, size))
+    if grid > size:
+        with pytest.raises(ValueError, match="finer than maps"):
+            truth.evidence(maps, grid)
+    else:
+        means = truth.evidence(maps, grid).mean((1, 2))
+        np.testing.assert_allclose(means, maps.mean((1, 2)))
+
+
 def test_what_cannot_be_graded_is_nan():
     for maps in (np.zeros((1, 4, 4)), -np.ones((1, 4, 4))):
         assert np.isnan(truth.mass_inside(maps, MASK)) and np.isnan(truth.pointing_game(maps, MASK))
@@ -88,7 +142,7 @@ NO_MAPS = [
     (True, r"not \(\)"),
     (np.ones((4, 4)), r"not \(4, 4\)"),
     (np.ones((0, 4, 4)), r"not \(0, 4, 4\)"),
-    (np.ones((1, 4, 4, 0)), "Give "),
+    (np.ones((1, 4, 4, 0)), "Maps have"),
 ]
 
 
@@ -98,7 +152,7 @@ NO_MAPS = [
         *((maps, MASK, says) for maps, says in NO_MAPS),
         (np.ones((1, 3, 4)), MASK, r"no multiple.*vizlib.upsample\(maps, \(4, 4\)\)"),
         (np.ones((1, 8, 8)), MASK, "no multiple.*vizlib.upsample"),
-        (np.ones((2, 4, 4)), MASK, "as many masks"),
+        (np.ones((2, 4, 4)), MASK, "one for each of the 2 maps"),
         (np.ones((1, 4, 4)), MASK.astype(int), "true and false"),
         (np.ones((1, 4, 4)), None, "true and false"),
         (np.ones((1, 4, 4)), TensorElsewhere(), "cannot be read as an array"),

@@ -37,13 +37,13 @@ def check_whole(value: Any, name: str, least: int = 0, most: int | None = None) 
 
 
 def check_size(value: Any, name: str) -> tuple[int, int]:
-    """(height, width) of a whole number of pixels, or a pair of them."""
+    """(vertical, horizontal) of a whole number, or a pair of them."""
     several = isinstance(value, tuple | list | np.ndarray) and np.iterable(value)
     pair = list(value) if several else [value, value]
     whole = (isinstance(n, int | np.integer) and not isinstance(n, bool) and n > 0 for n in pair)
     if len(pair) != 2 or not all(whole):
         said = " ".join(reprlib.repr(value).split())
         raise ValueError(
-            f"{name} is a whole number of pixels, at least 1, or (height, width), not {said}."
+            f"{name} is a whole number of at least 1, or two, (vertical, horizontal), not {said}."
         )
     return int(pair[0]), int(pair[1])

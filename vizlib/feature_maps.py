@@ -3,6 +3,7 @@
 import numpy as np
 
 from . import engine, keras_internals
+from .models import find_layer
 from .types import Images, LayerLike
 
 
@@ -40,12 +41,14 @@ def activations(model, images: Images, layer: LayerLike, *, batch_size: int = 32
     return engine.forward(model, images, layer, batch_size=batch_size)
 
 
-def filters(model) -> np.ndarray:
+def filters(model, layer: LayerLike | None = None) -> np.ndarray:
     """The kernels of the first convolution: what it multiplies with the pixels.
 
     Parameters
     ----------
     model : keras.Model
+    layer : str or keras.Layer, optional
+        Another one; also where a model's own `call` does not tell which comes first.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def filters(model) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there is no convolution.
+        If there is no convolution, or the model's own `call` does not tell which comes first.
 
     Examples
     --------
@@ -64,8 +67,19 @@ def filters(model) -> np.ndarray:
     (5, 3, 3, 3)
     """
     engine.check_model(model)
-    for layer in keras_internals.inner_layers(model):
-        kernel = getattr(layer, "kernel", None)
-        if kernel is not None and len(kernel.shape) == 4:
-            return np.moveaxis(np.asarray(kernel), -1, 0)
-    raise ValueError(f"{model.name!r} has no convolution whose filters could be shown.")
+    layers = keras_internals.inner_layers(model) if layer is None else [find_layer(model, layer)]
+    kernels = {inner.name: _kernel(inner) for inner in layers if _kernel(inner) is not None}
+    if not kernels:
+        raise ValueError(f"{model.name!r} has no convolution whose filters could be shown.")
+    if len(kernels) > 1 and keras_internals.inputs(model) is None:
+        raise ValueError(
+            f"Which convolution of {model.name!r} comes first is not known: name it, "
+            f"{', '.join(map(repr, kernels))}."
+        )
+    return np.moveaxis(np.asarray(next(iter(kernels.values()))), -1, 0)
+
+
+def _kernel(layer):
+    """(height, width, C, count) of a two-dimensional convolution, else None."""
+    kernel = getattr(layer, "depthwise_kernel", getattr(layer, "kernel", None))
+    return kernel if kernel is not None and len(kernel.shape) == 4 else None

@@ -109,16 +109,13 @@ def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     )
     image, caption = controls.Image(format="png"), controls.Label()
 
-    def redraw(change=None):
+    def redraw():
         channel.max = widths[layer.value] - 1
         panels, top = feature_map(net, pictures[picture.value], layer.value, channel.value)
         image.value = draw.png(panels)
         caption.value = f"{layer.value}, channel {channel.value}: brightest is {top:.3g}"
 
-    for control in (picture, layer, channel):
-        control.observe(redraw, "value")
-    redraw()
-    return controls.VBox([controls.HBox([picture, layer, channel]), image, caption])
+    return _explorer(redraw, [[picture, layer, channel]], image, caption)
 
 
 def covered(
@@ -197,7 +194,7 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
     )
     image, caption, heat = controls.Image(format="png"), controls.HTML(), {}
 
-    def redraw(change=None):
+    def redraw():
         row.max, column.max = height - size.value, width - size.value
         key = picture.value, target.value, size.value
         if key not in heat:
@@ -216,12 +213,7 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
         )
         caption.value = " &nbsp; ".join(lines)
 
-    for control in (picture, target, size, row, column):
-        control.observe(redraw, "value")
-    redraw()
-    return controls.VBox(
-        [controls.HBox([picture, target, size]), controls.HBox([row, column]), image, caption]
-    )
+    return _explorer(redraw, [[picture, target, size], [row, column]], image, caption)
 
 
 def nearest(
@@ -286,7 +278,7 @@ def neighbourhood(
     )
     image, caption = controls.Image(format="png"), controls.HTML()
 
-    def redraw(change=None):
+    def redraw():
         image.value = draw.png(nearest(pictures, indices, chosen.value))
         rows = (
             f"{space}: {', '.join(names[j] for j in found[chosen.value])}"
@@ -294,9 +286,7 @@ def neighbourhood(
         )
         caption.value = f"<b>{names[chosen.value]}</b><br>" + "<br>".join(rows)
 
-    chosen.observe(redraw, "value")
-    redraw()
-    return controls.VBox([chosen, image, caption])
+    return _explorer(redraw, [[chosen]], image, caption)
 
 
 def signal(
@@ -368,7 +358,7 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     rule = controls.Dropdown(options=["plain", "deconvnet", "guided"], description="rule")
     image, caption = controls.Image(format="png"), controls.Label()
 
-    def redraw(change=None):
+    def redraw():
         channel.max = widths.get(layer.value, len(net.labels)) - 1
         image.value = draw.png(
             signal(net, pictures[picture.value], rule.value, layer.value, channel.value)
@@ -380,12 +370,15 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
         )
         caption.value = f"{named}, rule {rule.value}"
 
-    for control in (picture, layer, channel, rule):
-        control.observe(redraw, "value")
+    return _explorer(redraw, [[picture, layer], [channel, rule]], image, caption)
+
+
+def _explorer(redraw, rows, *below):
+    """Rows of controls, and below them what is drawn anew whenever one of them changes."""
+    for control in (control for row in rows for control in row):
+        control.observe(lambda change: redraw(), "value")
     redraw()
-    return controls.VBox(
-        [controls.HBox([picture, layer]), controls.HBox([channel, rule]), image, caption]
-    )
+    return controls.VBox([*map(controls.HBox, rows), *below])
 
 
 def _widths(net, layers):
@@ -483,17 +476,14 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     method = controls.Dropdown(options=list(WAYS), description="method")
     image, caption = controls.Image(format="png"), controls.Label()
 
-    def redraw(change=None):
+    def redraw():
         shown = pictures[picture.value]
         view = gradient_map(net, shown, target.value, method.value)
         image.value = draw.png(np.hstack([draw.enlarge(shown, len(view)), view]))
         p = clean[picture.value][target.value]
         caption.value = f"{net.labels[target.value]}: probability {p:.2f}"
 
-    for control in (picture, target, method):
-        control.observe(redraw, "value")
-    redraw()
-    return controls.VBox([controls.HBox([picture, target, method]), image, caption])
+    return _explorer(redraw, [[picture, target, method]], image, caption)
 
 
 def best_patches(pictures: np.ndarray, found: Patches, unit: int, *, side: int = 96) -> np.ndarray:
@@ -567,17 +557,14 @@ def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
     )
     image, caption = controls.Image(format="png"), controls.Label()
 
-    def redraw(change=None):
+    def redraw():
         found = mined[layer.value]
         unit.max = len(found.value) - 1
         image.value = draw.png(best_patches(pictures, found, unit.value))
         values = ", ".join(f"{value:.3g}" for value in found.value[unit.value])
         caption.value = f"{layer.value}, unit {unit.value}: activations {values}"
 
-    for control in (layer, unit):
-        control.observe(redraw, "value")
-    redraw()
-    return controls.VBox([controls.HBox([layer, unit]), image, caption])
+    return _explorer(redraw, [[layer, unit]], image, caption)
 
 
 def class_map(
@@ -638,14 +625,11 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     layer = controls.Dropdown(options=net.stages[::-1], description="layer")
     image, caption = controls.Image(format="png"), controls.Label()
 
-    def redraw(change=None):
+    def redraw():
         shown = pictures[picture.value]
         view = class_map(net, shown, target.value, layer.value)
         image.value = draw.png(np.hstack([draw.enlarge(shown, len(view)), view]))
         p = clean[picture.value][target.value]
         caption.value = f"{net.labels[target.value]}: probability {p:.2f}"
 
-    for control in (picture, target, layer):
-        control.observe(redraw, "value")
-    redraw()
-    return controls.VBox([controls.HBox([picture, target, layer]), image, caption])
+    return _explorer(redraw, [[picture, target, layer]], image, caption)

@@ -47,6 +47,9 @@ BEHIND_WEIGHTS = {
     "Mean",
     "Mul",
     "RealDiv",
+    "ResizeBilinear",
+    "ResizeNearestNeighbor",
+    "StridedSlice",
     "Sub",
     "Sum",
 }
@@ -201,9 +204,9 @@ def log_odds(said, kind, target):
 
 def check_classes(shape):
     if len(shape) != 1:
-        written = ", ".join("?" if s is None else str(s) for s in shape)
+        said = "".join(f", {s or '?'}" for s in shape) or ","
         raise ValueError(
-            f"An output of shape (N, {written}) has no classes: give a function from it to one "
+            f"An output of shape (N{said}) has no classes: give a function from it to one "
             "number per image for a target, or a layer and a unit."
         )
 
@@ -238,11 +241,14 @@ def _short(value):
 
 def given(target, said):
     """(N,): the score that a function of the user's makes of what is said, (N, ...)."""
+    if isinstance(target, type):
+        raise ValueError(f"target is a class number or a function, not {_short(target)}.")
     value = target(said)
     if not tf.is_tensor(value) or value.shape != said.shape[:1]:
+        got = f"shape {value.shape}" if tf.is_tensor(value) else type(value).__name__
         raise ValueError(
             "A target function takes logits (N, K), or the output where there are none, and "
-            f"returns a tensor of shape (N,), not {getattr(value, 'shape', _short(value))}."
+            f"returns a TensorFlow tensor of shape (N,), not {got}."
         )
     if not np.isfinite(value).all():
         raise ValueError("The target function gives NaN or infinite values.")

@@ -1,6 +1,7 @@
 """What methods are given, checked: images, batches of data, counts, fill values."""
 
 import os
+import re
 import reprlib
 from contextlib import suppress
 
@@ -40,12 +41,12 @@ def check_takes_images(model):
     first = shape is not None and len(shape) == 4 and shape[1] in (1, 3, 4)
     if first and shape[2] == shape[3] and (shape[3] or 0) > 4:
         raise ValueError(
-            f"{model.name!r} takes inputs of shape {_written(shape)}, with the channels first: "
+            f"{model.name!r} takes inputs of shape {written(shape)}, with the channels first: "
             "build a model that takes (N, H, W, C), with its own Permute before this one."
         )
     if shape is not None and len(shape) != 4:
         raise ValueError(
-            f"{model.name!r} takes inputs of shape {_written(shape)}: vizlib is for images (N, H, "
+            f"{model.name!r} takes inputs of shape {written(shape)}: vizlib is for images (N, H, "
             "W, C)."
         )
 
@@ -56,17 +57,21 @@ def _hold_fixed(model, given):
     terms = [
         "x"
         if i == rank4[0]
-        else f"keras.layers.Lambda(lambda x: tf.repeat({tensor.name}, tf.shape(x)[0], 0))(x)"
+        else f"keras.layers.Lambda(lambda x: tf.repeat({_variable(tensor)}, tf.shape(x)[0], 0))(x)"
         for i, tensor in enumerate(given)
     ]
     fixed = ", ".join(
-        f"{t.name} of shape {(1, *t.shape[1:])}" for i, t in enumerate(given) if i != rank4[0]
+        f"{_variable(t)} of shape {(1, *t.shape[1:])}" for i, t in enumerate(given) if i != rank4[0]
     )
     return (
         f"{model.name!r} has {len(given)} inputs: hold the others fixed, as in x = keras.Input("
         f"{tuple(given[rank4[0]].shape[1:])}); one = keras.Model(x, model([{', '.join(terms)}])), "
         f"with {fixed}."
     )
+
+
+def _variable(tensor):
+    return re.sub(r"\W", "_", tensor.name)
 
 
 def check_channels_last(model):
@@ -84,7 +89,7 @@ def input_shape(model):
     return tuple(given[0].shape) if given is not None and len(given) == 1 else None
 
 
-def _written(shape):
+def written(shape):
     return "(" + ", ".join("N" if i == 0 else str(s or "?") for i, s in enumerate(shape)) + ")"
 
 
@@ -115,7 +120,7 @@ def check_images(model, images):
                 "np.repeat(images, 3, axis=-1)."
             )
         raise ValueError(
-            f"{model.name!r} takes images of shape {_written(want)}, not {images.shape}: resize "
+            f"{model.name!r} takes images of shape {written(want)}, not {images.shape}: resize "
             "them, with photos.fit for instance, before they are preprocessed."
         )
     with np.errstate(over="ignore"):
@@ -232,6 +237,8 @@ def _batches_of(data, batch_size):
         )
     if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError("The data never ends: say how much of it is meant, as in data.take(100).")
+    if isinstance(data, tf.data.Dataset) and _ranks(data) == [3]:
+        raise ValueError("The data are single images: give them in batches, as in data.batch(32).")
     if isinstance(data, keras.utils.PyDataset):
         if data.num_batches is None:
             raise ValueError("The data never ends: give a PyDataset with a __len__.")
@@ -248,6 +255,12 @@ def _batches_of(data, batch_size):
             return iter([data])  # refused with its own sentence
         return (data[i : i + batch_size] for i in range(0, len(data), batch_size))
     return map(_images_and_labels, data)
+
+
+def _ranks(data):
+    """Of the images in a `tf.data.Dataset`, where that is known."""
+    first = keras.tree.flatten(data.element_spec)[:1]
+    return [spec.shape.rank for spec in first if isinstance(spec, tf.TensorSpec)]
 
 
 def _stacked(images, batch_size):

@@ -160,6 +160,9 @@ def pooled_map(model, x, logits):
 
 
 def _is_global_mean(op):
+    if op.type == "AvgPool":  # of one window, which takes in all of the map
+        one = op.outputs[0].shape[1:3].num_elements() == 1
+        return one and op.get_attr("ksize")[1:3] == op.inputs[0].shape[1:3].as_list()
     if op.type != "Mean" or op.inputs[0].shape.rank != 4:
         return False
     axes = tf.get_static_value(op.inputs[1])

@@ -6,6 +6,7 @@ and subclassed models.
 """
 
 import enum
+import re
 import threading
 import weakref
 from collections import OrderedDict
@@ -15,9 +16,10 @@ import tensorflow as tf
 
 from .. import keras_internals
 from ..models import find_layer
-from . import head, inputs, relu, structure
+from . import head, inputs, relu, sight, structure
 from .structure import Implied
-from .walk import layer_of
+from .walk import between, layer_of
+from .windows import WEIGHTED, axes, sees
 
 
 class Of(enum.Enum):
@@ -46,6 +48,7 @@ class Trace(NamedTuple):
     middle: float  # where a single unit changes sides
     batch: int | None  # of models that take batches of one size only
     scaled: bool  # takes a factor for the score: half precision
+    fits: list  # (H, W) that an open trace is known to take, and all that is larger
 
 
 SIZES = 8  # sizes of images of which a model's traces are kept
@@ -93,9 +96,14 @@ def compiled(model, shape, *, rule="plain", layer=None, at=None, score="logit", 
     want = inputs.input_shape(model) or (None, *shape)
     open_shape = tuple(None if w is None else s for w, s in zip(want[1:], shape))
     spec = tf.TensorSpec((want[0], *(shape if inputs.input_shape(model) is None else open_shape)))
-    return cached(
+    found = cached(
         model, tuple(spec.shape[1:]), key, lambda: _make(model, spec, rule, layer, at, score, of)
     )
+    size = shape[:2]
+    if None in open_shape and not any(h <= size[0] and w <= size[1] for h, w in found.fits):
+        sight.check_fits(found.run, size)
+        found.fits.append(size)
+    return found
 
 
 def _make(model, spec, rule, layer, at, score, of):
@@ -110,7 +118,7 @@ def _make(model, spec, rule, layer, at, score, of):
     def function(x, choice=None, factor=None):
         inner = {name for name in (layer, at) if name is not None and not isinstance(name, Implied)}
         with relu.ruled(rule), keras_internals.captured(inner) as outputs:
-            said = keras_internals.call(model, x)
+            said = _called(model, x)
         found = None
 
         def tensor_of(name):
@@ -125,7 +133,7 @@ def _make(model, spec, rule, layer, at, score, of):
             return structure.find(name, model, x, found)
 
         start = tensor_of(layer)
-        known["start"] = tuple(start.shape[1:])
+        known["ends"] = x, start
         if of is None:
             return [start]
         source = x if at is None else tensor_of(at)
@@ -135,6 +143,13 @@ def _make(model, spec, rule, layer, at, score, of):
         value = tf.cast(_value(start, choice, of, score, found), tf.float32)
         (gradient,) = tf.gradients(value if factor is None else value * factor, source)
         if gradient is None:
+            given = keras_internals.inputs(model)
+            if given and "int" in given[0].dtype:
+                raise ValueError(
+                    f"{model.name!r} takes {given[0].dtype} numbers, and there is no gradient by "
+                    "those: ask a copy that takes floats, made by keras.models.clone_model(model, "
+                    f"input_tensors=keras.Input({tuple(given[0].shape[1:])})), with its weights."
+                )
             where = "the images, as far as gradients go" if at is None else f"layer {at.name!r}"
             raise ValueError(
                 f"The score does not depend on {where}: choose a layer on the way to it."
@@ -144,8 +159,9 @@ def _make(model, spec, rule, layer, at, score, of):
 
     run = function.get_concrete_function()
     _check_changes_nothing(model, run.graph)
+    _check_each_alone(model, *known["ends"])
     kind, middle = known.get("kind"), known.get("middle", 0.0)
-    return Trace(run, known["start"], kind, middle, spec.shape[0], scaled)
+    return Trace(run, tuple(known["ends"][1].shape[1:]), kind, middle, spec.shape[0], scaled, [])
 
 
 def _check_changes_nothing(model, graph):
@@ -157,14 +173,39 @@ def _check_changes_nothing(model, graph):
             )
 
 
+def _check_each_alone(model, x, end):
+    ops, depends = between(x, end)
+    for op in ops:
+        (taken, *others) = op.inputs
+        single = sees(op) == "mix" and op.type not in WEIGHTED and taken.ref() in depends
+        if single and len(others) < 2 and 0 in (axes(op) or ()) and op.type != "L2Loss":
+            raise ValueError(
+                f"{model.name!r} mixes the images of a batch ({layer_of(op, model)}), so what it "
+                "predicts of one depends on the others: build it so that it does not."
+            )
+
+
+def _called(model, x):
+    """All outputs of the model for images."""
+    try:
+        return keras_internals.call(model, x)
+    except Exception as error:  # what a stranger's call, or a layer in it, may raise
+        lines = re.sub(r"\x1b\[\d+m", "", str(error)).splitlines()  # bold, in Keras's sentences
+        told = [line for line in lines if line and "encountered when" not in line]
+        raise ValueError(
+            f"{model.name!r} cannot be called on a batch of images {inputs.written(x.shape)}, and "
+            "methods give it nothing else. Its own call says: "
+            f"{told[0].split('. ')[0][:160] if told else type(error).__name__}."
+        ) from error
+
+
 def _single(model, outputs):
     """The output, if there is one."""
     if len(outputs) == 1:
         return outputs[0]
     last = [t._keras_history.operation.name for t in getattr(model, "outputs", None) or ()]
     how = (
-        f"keras.Model(model.input, model.get_layer({last[0]!r}).output), or "
-        f"{', '.join(map(repr, last[1:]))}"
+        f"keras.Model(model.input, model.outputs[0]); they are of {', '.join(map(repr, last))}"
         if last
         else "a keras.Model whose call returns that one"
     )
