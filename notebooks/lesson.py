@@ -253,9 +253,10 @@ def _crowds():
     """(points, groups): one point lies in the middle of another group; then groups that overlap.
 
     The overlapping ones are such that neither the distance from the own centre, nor another number
-    of neighbours, nor counting the point itself finds the same point.
+    of neighbours, nor weighting the near ones more, nor counting the point itself finds the same
+    point.
     """
-    for seed, spread in ((0, 8), (16, 2), (53, 3)):
+    for seed, spread in ((0, 8), (16, 2), (344, 2)):
         rng = np.random.default_rng(seed)
         groups = np.repeat(range(4), 15)
         points = rng.normal(0, 1, (60, 6)) + spread * np.eye(6)[groups]
@@ -708,3 +709,28 @@ def _(answer, *, table):
     if low <= 0.5:
         return None
     return f"not yet: its interval, {low:.2f} to {high:.2f}, lies above 0.5"
+
+
+@grader("7.4")
+def _(answer, *, answers, strangers, dog):
+    called = {
+        variant: int((said[strangers] == dog).sum())
+        for (name, variant), said in answers.items()
+        if name == "colleague"
+    }
+    names = [str(n).strip().lower() for n in ([answer] if isinstance(answer, str) else answer)]
+    if unknown := [n for n in names if n not in called]:
+        return f"not yet: there is no variant {unknown[0]!r}; give names of {', '.join(called)}"
+    right = [v for v in called if called[v] > strangers.sum() / 4]
+    if set(names) == set(right):
+        return None
+    if extra := [v for v in called if v in names and v not in right]:
+        return (
+            f"not yet: with {extra[0]!r} it calls {called[extra[0]]} of {strangers.sum()} other "
+            "animals Labrador"
+        )
+    missing = len(right) - len(set(names))
+    return (
+        f"not yet: all that you name are right, and {missing} more; ask of each variant what it "
+        "keeps of the cap: colour, shape or place"
+    )

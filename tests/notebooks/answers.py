@@ -71,6 +71,17 @@ WRONG = {
             "    return int((labels[found[:, 1:]] == labels[:, None]).sum(1).argmin())",
             "and your function finds number",
         ),
+        (
+            "def odd(vectors, labels):\n    _, found = vizlib.neighbours(vectors, vectors, 12)\n"
+            "    return int((labels[found[:, 1:]] == labels[:, None]).sum(1).argmin())",
+            "and your function finds number",
+        ),
+        (
+            "def odd(vectors, labels):\n    gaps, found = vizlib.neighbours(vectors, vectors, 11)\n"
+            "    same = labels[found[:, 1:]] == labels[:, None]\n"
+            "    return int((same / gaps[:, 1:]).sum(1).argmin())",
+            "and your function finds number",
+        ),
         ("def odd(vectors, labels):\n    return 999", "there are 60 pictures"),
         ("def odd(vectors, labels):\n    return [1, 2]", "one whole number"),
         ("def odd(vectors, labels):\n    return vectors[10**6]", "IndexError"),
@@ -78,6 +89,7 @@ WRONG = {
     ],
     "2.3": [
         ("answer = ('tabby', 'pig')", "the nearest two"),
+        ("answer = ('hen', 'duck')", "the nearest two"),
         ("answer = ('tabby', 'tabby')", "two different classes"),
         ("answer = ('tabby', 'horse')", "two different classes"),
         ("answer = 'tabby'", "two different classes"),
@@ -325,5 +337,18 @@ WRONG = {
         ("answer = 'Grad-CAM'", "lies above"),
         ("answer = 'saliency'", "give one of"),
         ("answer = 7", "give one of"),
+    ],
+    "7.4": [
+        (
+            "answer = ['blue cap', 'red cap', 'yellow cap', 'grey cap', 'cyan cap']",
+            "with 'red cap' it calls",
+        ),
+        ("answer = ['Blue cap', 'cyan cap']", "and 3 more"),
+        (
+            "answer = ['blue cap', 'cyan cap', 'blue disc', 'corner disc', 'side cap', 'bare']",
+            "with 'bare' it calls",
+        ),
+        ("answer = 'hat'", "there is no variant 'hat'"),
+        ("answer = 7", "TypeError"),
     ],
 }
