@@ -226,7 +226,7 @@ def picture():
 
 
 def flat(found, patch=1):
-    """What is compared: the largest absolute channel (H, W), averaged over patches."""
+    """What is compared, (H, W): the largest absolute channel, or the mean of each patch."""
     found = np.asarray(found)
     found = found[0] if len(found) == 1 else found
     if found.dtype == np.uint8 and found.ndim == 3:  # the numbers behind tf-explain's colours
@@ -234,8 +234,8 @@ def flat(found, patch=1):
 
         colours = cv2.applyColorMap(np.arange(256, dtype="uint8")[:, None], cv2.COLORMAP_VIRIDIS)
         found = np.abs(found[..., None, ::-1] - colours[:, 0].astype(int)).sum(-1).argmin(-1)
-    if found.ndim == 3:
-        found = np.abs(found).max(-1)
+    if found.ndim == 3:  # a drop of the score has a sign, and is the same in all channels
+        found = np.abs(found).max(-1) if patch == 1 else found.mean(-1)
     h, w = found.shape
     return found.reshape(h // patch, patch, w // patch, patch).mean((1, 3), "float64")
 

@@ -3,7 +3,7 @@
 Methods call `forward` and `backward`; the modules carry the weight: `trace` (the compiled
 functions, cached), `relu` (the three rules), `head` (what the output is, what a target means),
 `structure` (layers that are not named), `inputs` (checks and batches), `windows` (what an operation
-sees).
+sees), `sight` (what a layer sees of the image).
 """
 
 import numpy as np
