@@ -182,3 +182,97 @@ def test_no_data_at_all(monkeypatch, tmp_path):
     monkeypatch.setenv("VIZLIB_DATA", str(tmp_path / "nowhere"))
     with pytest.raises(FileNotFoundError, match="set VIZLIB_DATA"):
         barnyard.load()
+
+
+# ---- changed images ------------------------------------------------------------------------------
+
+PIXELS = np.array(
+    [[[(40, 90, 200), (200, 40, 90), (7, 7, 7), (0, 0, 0)]]], np.uint8
+)  # (1, 1, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "hue, becomes",
+    [
+        (0, [(200, 40, 40), (200, 40, 40)]),
+        (60, [(200, 200, 40), (200, 200, 40)]),
+        (180, [(40, 200, 200), (40, 200, 200)]),
+        (240, [(40, 40, 200), (40, 40, 200)]),
+        (-120, [(40, 40, 200), (40, 40, 200)]),
+        (30, [(200, 120, 40), (200, 120, 40)]),
+        (None, [(200, 200, 200), (200, 200, 200)]),
+    ],
+)
+def test_recolour_replaces_the_hue_and_keeps_the_largest_and_smallest(hue, becomes):
+    changed = barnyard.recolour(PIXELS, np.ones(PIXELS.shape[:3], bool), hue)
+    assert changed.dtype == np.uint8
+    np.testing.assert_array_equal(changed[0, 0, :2], becomes)
+    np.testing.assert_array_equal(changed[0, 0, 2:], PIXELS[0, 0, 2:])  # grey has no hue
+
+
+def test_recolour_keeps_brightness_and_saturation_of_any_colour():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 30, 40, 3)).astype("uint8")
+    masks = rng.random((2, 30, 40)) < 0.5
+    before = images.copy()
+    changed = barnyard.recolour(images, masks, 217.3)
+    np.testing.assert_array_equal(images, before)
+    np.testing.assert_array_equal(changed[~masks], images[~masks])
+    for extreme in (np.max, np.min):
+        np.testing.assert_array_equal(extreme(changed, -1), extreme(images, -1))
+    assert (changed[masks].argmax(-1) == 2).all()  # the bluest, or as blue as another
+    np.testing.assert_array_equal(barnyard.recolour(images, np.zeros_like(masks), 0), images)
+
+
+def test_paste_is_a_disc_cut_off_at_the_border():
+    black, blue = np.zeros((3, 5, 6, 3), np.uint8), (1, 2, 250)
+    drawn = barnyard.paste(black, [(2, 3), (0, 5), (9, 9)], blue, [1, 1, 2])
+    plus, corner = np.zeros((2, 5, 6), bool)
+    plus[[1, 2, 2, 2, 3], [3, 2, 3, 4, 3]] = corner[[0, 0, 1], [4, 5, 5]] = True
+    np.testing.assert_array_equal(drawn, np.stack([plus, corner, 0 * plus])[..., None] * blue)
+    assert drawn.dtype == np.uint8 and not black.any()
+    large = barnyard.paste(np.zeros((1, 192, 192, 3), np.uint8), (100, 80), blue, 20)
+    np.testing.assert_allclose(large[..., 2].astype(bool).sum(), np.pi * 20**2, rtol=0.01)
+
+
+def test_paste_takes_one_place_and_one_size_for_all():
+    images = np.full((2, 4, 4, 3), 9, np.uint8)
+    drawn = barnyard.paste(images, (1, 2), (0, 0, 0), 0)
+    assert (drawn == 0).all(-1).sum((1, 2)).tolist() == [1, 1] and not drawn[:, 1, 2].any()
+    assert barnyard.paste(images[:0], (1, 2), (0, 0, 0), 3).shape == (0, 4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (dict(images=PIXELS / 255), "uint8 .N, H, W, 3., not float64 .1, 1, 4, 3."),
+        (dict(images=PIXELS[0]), "not uint8 .1, 4, 3.: change"),
+        (dict(masks=np.ones((1, 1, 4))), "bool .1, 1, 4., .* not float64"),
+        (dict(masks=np.ones((2, 1, 4), bool)), "not bool .2, 1, 4."),
+        (dict(hue=np.nan), "NaN or infinite"),
+        (dict(hue=(0, 60)), "hue has the shape .2,.: give one number"),
+        (dict(hue="red"), "hue must be real numbers"),
+    ],
+)
+def test_recolour_refuses(arguments, says):
+    good = dict(images=PIXELS, masks=np.ones(PIXELS.shape[:3], bool), hue=0)
+    with pytest.raises(ValueError, match=says):
+        barnyard.recolour(**{**good, **arguments})
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (dict(images=PIXELS.astype(int)), "images are uint8"),
+        (dict(where=(1, 2, 3)), "where has the shape .3,.: give .1, 2."),
+        (dict(where=(1, np.inf)), "NaN or infinite"),
+        (dict(colour=(0, 0, 256)), "each 0 to 255, not .0.0, 0.0, 256.0."),
+        (dict(colour=(0, 0)), "colour has the shape .2,.: give .3,."),
+        (dict(size=-1), "at least 0, not -1"),
+        (dict(size=(1, 2)), "size has the shape .2,.: give .1,."),
+    ],
+)
+def test_paste_refuses(arguments, says):
+    good = dict(images=PIXELS, where=(0, 1), colour=(0, 0, 255), size=1)
+    with pytest.raises(ValueError, match=says):
+        barnyard.paste(**{**good, **arguments})

@@ -3,6 +3,9 @@
 Seven classes in images of 192 x 192 pixels. The split "gallery" holds 100 scenes of each (seeds
 0-99), "gallery_capped" the first 40 again with a blue cap on the animal and nothing else changed
 (twins), "pairs" scenes with two animals. `data/README.md` is the data card.
+
+`recolour` and `paste` change images of any data: what would a network answer if only this were
+different?
 """
 
 import csv
@@ -15,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from . import data
+from ._checks import as_array, as_numbers
 
 # In the order of the networks' outputs.
 CLASSES = ("hen", "labrador", "tabby", "pig", "sheep", "cow", "duck")
@@ -247,6 +251,130 @@ def farm(*, size: int | tuple[int, int] | None = None) -> Pictures:
     560
     """
     return _read([r for r in _index() if r["split"] != "pairs" and int(r["seed"]) < 40], size)
+
+
+def recolour(images: np.ndarray, masks: np.ndarray, hue: float | None) -> np.ndarray:
+    """The images with another hue inside the masks; brightness and saturation stay.
+
+    Brightness and saturation are those of HSV: the largest and the smallest of a pixel's three
+    numbers stay as they are, so no colour has to be clipped. Lightness as an eye sees it does
+    change: little from blue to red, much to yellow or cyan. A grey pixel has no hue and stays.
+
+    Parameters
+    ----------
+    images : ndarray, (N, H, W, 3), uint8
+    masks : ndarray, (N, H, W), bool
+        Where the hue is replaced, as from `Pictures.mask`.
+    hue : float or None
+        In degrees: 0 is red, 60 yellow, 120 green, 180 cyan, 240 blue, 300 magenta. None takes
+        the colour away: all three numbers become the largest.
+
+    Returns
+    -------
+    ndarray, (N, H, W, 3), uint8
+        A copy.
+
+    Raises
+    ------
+    ValueError
+        Images that are not uint8 (N, H, W, 3), masks that are not bool (N, H, W), a hue that is
+        not one finite number.
+
+    References
+    ----------
+    Smith 1978, "Color gamut transform pairs", SIGGRAPH (HSV).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import barnyard
+    >>> blue = np.full((1, 1, 2, 3), (40, 40, 200), np.uint8)
+    >>> barnyard.recolour(blue, np.array([[[True, False]]]), hue=60).tolist()
+    [[[[200, 200, 40], [40, 40, 200]]]]
+    """
+    from skimage import color
+
+    images, masks = _as_images(images), as_array(masks, "masks")
+    if masks.dtype != bool or masks.shape != images.shape[:3]:
+        raise ValueError(
+            f"masks are bool {images.shape[:3]}, one for each image, not {masks.dtype} "
+            f"{masks.shape}: give `Pictures.mask()`, or compare, as in `masks > 0`."
+        )
+    hsv = color.rgb2hsv(images[masks])
+    if hue is None:
+        hsv[:, 1] = 0
+    else:
+        hsv[:, 0] = _broadcast(hue, "hue", ()) / 360 % 1
+    changed = images.copy()
+    changed[masks] = np.round(255 * color.hsv2rgb(hsv))
+    return changed
+
+
+def paste(
+    images: np.ndarray, where: Sequence, colour: Sequence[int], size: float | Sequence[float]
+) -> np.ndarray:
+    """The images with a flat disc on each; what sticks out of an image is cut off.
+
+    Parameters
+    ----------
+    images : ndarray, (N, H, W, 3), uint8
+    where : (N, 2) or (2,)
+        The centre of each disc, or of all: row and column, in pixels.
+    colour : (red, green, blue)
+        0 to 255.
+    size : float or (N,)
+        The radius in pixels, of each disc or of all.
+
+    Returns
+    -------
+    ndarray, (N, H, W, 3), uint8
+        A copy.
+
+    Raises
+    ------
+    ValueError
+        Images that are not uint8 (N, H, W, 3); `where`, `colour` or `size` of another shape or
+        not finite; a colour outside 0 to 255; a negative size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vizlib import barnyard
+    >>> black = np.zeros((1, 3, 4, 3), np.uint8)
+    >>> barnyard.paste(black, where=(1, 0), colour=(0, 0, 255), size=1)[0, ..., 2].tolist()
+    [[255, 0, 0, 0], [255, 255, 0, 0], [255, 0, 0, 0]]
+    """
+    images = _as_images(images)
+    where = _broadcast(where, "where", (len(images), 2))
+    colour, size = _broadcast(colour, "colour", (3,)), _broadcast(size, "size", (len(images),))
+    if colour.min() < 0 or colour.max() > 255:
+        raise ValueError(f"colour is red, green and blue, each 0 to 255, not {colour.tolist()}.")
+    if (size < 0).any():
+        raise ValueError(f"size is a radius in pixels, at least 0, not {size.min():g}.")
+    rows, columns = np.ogrid[: images.shape[1], : images.shape[2]]
+    row, column = where.T[..., None, None]
+    inside = (rows - row) ** 2 + (columns - column) ** 2 <= size[:, None, None] ** 2
+    return np.where(inside[..., None], colour.astype(np.uint8), images)
+
+
+def _as_images(images):
+    images = as_array(images, "images")
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise ValueError(
+            f"images are uint8 (N, H, W, 3), not {images.dtype} {images.shape}: change them "
+            "before they are preprocessed."
+        )
+    return images
+
+
+def _broadcast(value, name, shape):
+    """Finite numbers of a shape, or what broadcasts to it."""
+    value = as_numbers(value, name)
+    try:
+        return np.broadcast_to(value, shape)
+    except ValueError:
+        wanted = shape or "one number"
+        raise ValueError(f"{name} has the shape {value.shape}: give {wanted}.") from None
 
 
 def _index():
