@@ -181,7 +181,7 @@ def test_whole_modules_give_maps_and_their_parts_do_not():
     added = keras.layers.Add(name="added")([fork, keras.layers.Conv2D(4, 1, name="flat")(inner)])
     x = conv(added, "last")
     model = keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Flatten()(x)))
-    assert models.map_layers(model) == ["stem", "module", "fork", "inner", "last"]
+    assert models.map_layers(model, 8) == ["stem", "module", "fork", "inner", "last"]
 
 
 @pytest.mark.slow

@@ -6,9 +6,11 @@ import hashlib
 import threading
 import types
 import weakref
+from typing import NamedTuple
 
 import keras
 import numpy as np
+from keras.src import backend
 
 
 def inner_layers(model):
@@ -18,11 +20,6 @@ def inner_layers(model):
         for inner in (layer, *inner_layers(layer)):
             found[id(inner)] = inner
     return list(found.values())
-
-
-def below(layer):
-    """The layer, or model, whose output this one takes."""
-    return layer.input._keras_history.operation
 
 
 def inputs(model):
@@ -51,20 +48,36 @@ def call(model, x):
             layer._losses[:] = before
 
 
+class Call(NamedTuple):
+    """A layer, and what it took and gave in one call."""
+
+    layer: keras.Layer
+    inputs: list
+    output: object
+
+
+def calls(model, shape):
+    """All calls of layers that a call of the model on images of a shape, (N, H, W, C), makes."""
+    with captured(inner_layers(model)) as made:
+        backend.compute_output_spec(lambda x: call(model, x), keras.KerasTensor(shape))
+    return made
+
+
 @contextlib.contextmanager
 def captured(layers):
-    """Within, a dictionary collects the outputs of each layer; the layers are as before afterwards.
+    """Within, a list collects the calls of these layers; the layers are as before afterwards.
 
-    Only calls of this thread count: a model may be used in another one meanwhile.
+    The calls stand in the order in which they end. Only those of this thread count: a model may be
+    used in another one meanwhile.
     """
-    outputs, before = {layer: [] for layer in layers}, {}
+    made, before = [], {}
     thread = threading.get_ident()
 
     def wrapped(layer, call):
         def collecting(*args, **kwargs):
             output = call(*args, **kwargs)
             if threading.get_ident() == thread:
-                outputs[layer].append(output)
+                made.append(Call(layer, keras.tree.flatten(args), output))
             return output
 
         return collecting
@@ -73,7 +86,7 @@ def captured(layers):
         for layer in layers:
             before[layer] = layer.__dict__.get("call")
             layer.__dict__["call"] = wrapped(layer, layer.call)  # setattr would be tracked by Keras
-        yield outputs
+        yield made
     finally:
         for layer, call in before.items():
             layer.__dict__.pop("call", None)

@@ -5,7 +5,8 @@ import json
 import os
 import re
 import traceback
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +14,9 @@ import keras
 import numpy as np
 
 from . import data
-from ._checks import as_array
-from .keras_internals import below, inner_layers
-from .types import Images, LayerLike
+from ._checks import as_array, check_size
+from .keras_internals import calls, channels, inner_layers, inputs
+from .types import Images, LayerLike, Size
 
 POCKET = ("pocket", "colleague")
 EMBEDDED = (*POCKET, "squeezenet")  # their weights are part of the course
@@ -67,6 +68,7 @@ class Net:
     low: np.ndarray
     level: np.ndarray
     order: list[int] = field(repr=False)  # the model's channels as places in RGB: [2, 1, 0] is BGR
+    prepare: Callable | None = field(default=None, repr=False)
 
     @property
     def high(self) -> np.ndarray:
@@ -375,47 +377,65 @@ def squeezenet(classes: int = 1000) -> keras.Model:
     )
 
 
-def map_layers(model: keras.Model) -> list[str]:
-    """The names of the layers that give activation maps, shallow to deep.
+def map_layers(model: keras.Model, size: Size) -> list[str]:
+    """The names of the layers that give activation maps, shallow to deep, nested ones too.
 
     Where a Concatenate joins branches (SqueezeNet, Inception), it stands for the whole module, and
     what only leads to it does not count.
 
+    Parameters
+    ----------
+    model : keras.Model
+    size : int or (height, width)
+        Of its images.
+
     Examples
     --------
     >>> from vizlib import models
-    >>> models.map_layers(models.squeezenet())[:3]
+    >>> models.map_layers(models.squeezenet(), 227)[:3]
     ['conv1', 'fire2_concat', 'fire3_concat']
     """
-    operations = model.operations
-    place = {id(t): k for k, op in enumerate(operations) for t in keras.tree.flatten(op.output)}
-    reads = [
-        [place[id(t)] for t in keras.tree.flatten(op.input) if id(t) in place] for op in operations
-    ]
-    readers = [[] for _ in operations]
+    return [call.layer.name for call in _map_calls(_calls(model, check_size(size, "size")))]
+
+
+def _calls(model, size):
+    """The calls of the innermost layers for images of a size."""
+    given = inputs(model)
+    depth = given[0].shape[-1] if given else channels(model) or 3
+    made = calls(model, (1, *size, depth))
+    return [call for call in made if not inner_layers(call.layer)]
+
+
+def _map_calls(made):
+    """Those of `made` that `map_layers` names."""
+    place = {id(call.output): k for k, call in enumerate(made)}
+    reads = [[place[id(t)] for t in call.inputs if id(t) in place] for call in made]
+    readers = [[] for _ in made]
     for k, read in enumerate(reads):
         for j in read:
             readers[j].append(k)
     joins = {
         k
-        for k, op in enumerate(operations)
-        if isinstance(op, keras.layers.Concatenate)
-        and any(_activates(operations[j]) for j in reads[k])
+        for k, call in enumerate(made)
+        if isinstance(call.layer, keras.layers.Concatenate)
+        and any(_activates(made[j].layer) for j in reads[k])
     }
     # A part of a module leads to a join and nowhere else: straight, or as the fork of the branches.
     parts = set()
-    for k, op in reversed(list(enumerate(operations))):
+    for k, call in reversed(list(enumerate(made))):
         inside = [j in joins or (j in parts and len(readers[j]) == 1) for j in readers[k]]
-        pools = type(op).__name__.endswith("Pooling2D")
+        pools = type(call.layer).__name__.endswith("Pooling2D")
         if inside and all(inside) and k not in joins and not pools:
             parts.add(k)
+    named = Counter(call.layer.name for call in made)
     return [
-        op.name
-        for k, op in enumerate(operations)
-        if (k in joins or _activates(op))
+        call
+        for k, call in enumerate(made)
+        if (k in joins or _activates(call.layer))
         and k not in parts
-        and len(op.output.shape) == 4
-        and 1 not in op.output.shape[1:3]
+        and named[call.layer.name] == 1  # else a name does not say which is meant
+        and len(call.output.shape) == 4
+        and 1 not in call.output.shape[1:3]
     ]
 
 
@@ -487,22 +507,28 @@ def _application(name, build, *, fetch):
     return _net(name, model, _imagenet_labels(), low, (measure((255, 255, 255)) - low) / 255, order)
 
 
-def _net(name, model, labels, low, level, order, *, size=None):
-    *_, last = (layer for layer in model.layers if layer.weights)
-    penultimate = below(last)
-    while isinstance(penultimate, keras.layers.Dropout | keras.layers.Reshape):
-        penultimate = below(penultimate)
+def _net(name, model, labels, low, level, order, *, size=None, prepare=None):
     size = size or model.input_shape[1:3]
-    names = [layer for layer in map_layers(model) if layer != last.name]
-    stages = _stages(model, names, size)
-    return Net(name, model, labels, size, stages, penultimate.name, low, level, order)
+    made = _calls(model, size)
+    *_, last = (call for call in made if call.layer.weights)
+    maps = [call for call in _map_calls(made) if call is not last]
+    stages = _stages([call.layer.name for call in maps], [call.output.shape[1] for call in maps])
+    features = _below(last, made)
+    return Net(name, model, labels, size, stages, features, low, level, order, prepare)
 
 
-def _stages(model, names, size):
+def _below(last, made):
+    """The layer whose output another one takes, in essence."""
+    given = {id(call.output): call for call in reversed(made)}
+    call = given.get(id(last.inputs[0]), made[made.index(last) - 1])
+    passed = keras.layers.Dropout | keras.layers.Reshape
+    while isinstance(call.layer, passed) and id(call.inputs[0]) in given:
+        call = given[id(call.inputs[0])]
+    return call.layer.name
+
+
+def _stages(names, sides):
     """The last map before each halving of its side: the first, the last, three evenly between."""
-    maps = keras.Model(model.inputs, {name: model.get_layer(name).output for name in names})
-    shapes = maps.compute_output_shape((1, *size, model.input_shape[3]))
-    sides = [shapes[name][1] for name in names]
     last = [name for name, a, b in zip(names, sides, [*sides[1:], 0]) if b <= 0.6 * a]
     last = last if len(last) >= 5 else names
     stages = [last[k] for k in np.linspace(0, len(last) - 1, 5).round().astype(int)]

@@ -100,8 +100,7 @@ def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     >>> [control.description for control in explorer.children[0].children]
     ['picture', 'layer', 'channel']
     """
-    # a backbone that is one layer of its model hides its maps: the stages are names within it
-    widths = _widths(net, map_layers(net.model) or net.stages)
+    widths = _widths(net, map_layers(net.model, net.size))
     picture = controls.Dropdown(options=list(pictures), description="picture")
     layer = controls.Dropdown(options=list(widths), description="layer")
     channel = controls.IntSlider(

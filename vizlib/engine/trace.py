@@ -117,14 +117,15 @@ def _make(model, spec, rule, layer, at, score, of):
     @tf.function(input_signature=signature, autograph=False)
     def function(x, choice=None, factor=None):
         inner = {name for name in (layer, at) if name is not None and not isinstance(name, Implied)}
-        with relu.ruled(rule), keras_internals.captured(inner) as outputs:
+        with relu.ruled(rule), keras_internals.captured(inner) as calls:
             said = _called(model, x)
         found = None
 
         def tensor_of(name):
             nonlocal found
             if name is not None and not isinstance(name, Implied):
-                return _captured(model, x, outputs[name], name)
+                made = [call.output for call in calls if call.layer is name]
+                return _captured(model, x, made, name)
             if found is None:
                 found = head.read(model, x, _single(model, said))
                 known["kind"], known["middle"] = found.kind, head.middle(found, score)
