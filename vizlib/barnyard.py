@@ -300,13 +300,12 @@ def recolour(images: np.ndarray, masks: np.ndarray, hue: float | None) -> np.nda
             f"masks are bool {images.shape[:3]}, one for each image, not {masks.dtype} "
             f"{masks.shape}: give `Pictures.mask()`, or compare, as in `masks > 0`."
         )
-    hsv = color.rgb2hsv(images[masks])
-    if hue is None:
-        hsv[:, 1] = 0
-    else:
-        hsv[:, 0] = _broadcast(hue, "hue", ()) / 360 % 1
+    channel, value = (1, 0) if hue is None else (0, _broadcast(hue, "hue", ()) / 360 % 1)
     changed = images.copy()
-    changed[masks] = np.round(255 * color.hsv2rgb(hsv))
+    for image, mask in zip(changed, masks):  # one at a time: the colours between are float64
+        hsv = color.rgb2hsv(image[mask])
+        hsv[:, channel] = value
+        image[mask] = np.round(255 * color.hsv2rgb(hsv))
     return changed
 
 
