@@ -351,9 +351,10 @@ def paste(
     if (size < 0).any():
         raise ValueError(f"size is a radius in pixels, at least 0, not {size.min():g}.")
     rows, columns = np.ogrid[: images.shape[1], : images.shape[2]]
-    row, column = where.T[..., None, None]
-    inside = (rows - row) ** 2 + (columns - column) ** 2 <= size[:, None, None] ** 2
-    return np.where(inside[..., None], colour.astype(np.uint8), images)
+    changed = images.copy()
+    for image, (row, column), radius in zip(changed, where, size):
+        image[(rows - row) ** 2 + (columns - column) ** 2 <= radius**2] = colour
+    return changed
 
 
 def _as_images(images):
