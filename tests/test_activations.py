@@ -132,7 +132,9 @@ def test_feature_map_is_the_picture_the_map_and_the_overlay(net, hen):
 def test_every_place_of_the_explorer_redraws(net, hen):
     box = widgets.feature_maps(net, {"hen": hen, "dark": hen // 2})
     (picture, layer, channel), image, caption = box.children[0].children, *box.children[1:]
-    assert list(layer.options) == models.map_layers(net.model, net.size) and len(layer.options) == 13
+    assert (
+        list(layer.options) == models.map_layers(net.model, net.size) and len(layer.options) == 13
+    )
     seen = {image.value}
     for name in layer.options:
         layer.value = name

@@ -505,12 +505,13 @@ def test_losses_in_other_words(loss):
     )
 
 
-def test_channels_first_behind_a_permutation():
-    x = keras.Input((3, 16, 16))
+@pytest.mark.parametrize("size", [(16, 16), (8, 16), (None, None)])
+def test_channels_first_behind_a_permutation(size):
+    x = keras.Input((3, *size))
     y = layers.Conv2D(4, 3, activation="relu")(layers.Permute((2, 3, 1))(x))
     model = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling2D()(y)))
     with pytest.raises(ValueError, match="channels first"):
-        vizlib.saliency(model, np.ones((1, 3, 16, 16)), 1)
+        vizlib.saliency(model, np.ones((1, 3, *(n or 16 for n in size))), 1)
 
 
 class Flips(keras.Model):

@@ -159,3 +159,31 @@ def test_a_model_that_mixes_the_images_of_a_batch_is_refused(reduce):
             call(model, np.ones((2, 6, 5, 3)))
     own = layers.Lambda(lambda x: x - reduce(x, (1, 2, 3), keepdims=True))  # each by its own
     assert vizlib.logits(network(6, 5, 3, first=[own]), np.ones((2, 6, 5, 3))).shape == (2, 3)
+
+
+def test_models_of_whole_numbers_take_no_others():
+    body = [layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(3)]
+    model = keras.Sequential([keras.Input((6, 5, 3), dtype="uint8"), *body])
+    assert vizlib.logits(model, np.full((2, 6, 5, 3), 7.0)).shape == (2, 3)
+    for wrong in (0.5, -5.0, 300.0):
+        with pytest.raises(ValueError, match=r"whole numbers \(uint8\).*0\.\.255"):
+            vizlib.logits(model, np.full((2, 6, 5, 3), wrong))
+
+
+def test_a_model_that_draws_random_numbers_is_refused_and_augmentation_is_not():
+    images = RNG.normal(size=(2, 6, 5, 3)).astype("float32")
+    noisy = network(6, 5, 3, first=[layers.Lambda(lambda x: tf.nn.dropout(x, 0.5), name="noisy")])
+    with pytest.raises(ValueError, match=r"draws random numbers when it is called \(noisy\)"):
+        vizlib.gradient(noisy, images)
+    for kind in (layers.RandomHue, layers.RandomSharpness):
+        model = network(6, 5, 3, first=[kind(0.3, value_range=(-3, 3))])
+        want = model(images, training=False)
+        np.testing.assert_allclose(vizlib.logits(model, images), want, rtol=1e-5, atol=1e-6)
+
+
+def test_methods_are_called_outside_of_traces():
+    images = np.ones((2, 6, 5, 3), "float32")
+    with pytest.raises(ValueError, match="outside tf.function"):
+        tf.function(lambda: vizlib.logits(COLOUR, images), autograph=False)()
+    with tf.Graph().as_default(), pytest.raises(ValueError, match="outside tf.function"):
+        vizlib.gradient(COLOUR, images)

@@ -232,7 +232,7 @@ class Compiled(layers.Layer):
 
 class Branches(layers.Layer):
     def call(self, x):
-        return tf.cond(tf.reduce_mean(x) > -1e9, lambda: x * 2.0, lambda: x)
+        return tf.cond(tf.reduce_all(tf.shape(x) > 0), lambda: x * 2.0, lambda: x)
 
     def compute_output_shape(self, shape):
         return shape
@@ -317,6 +317,24 @@ def test_a_call_of_its_own_is_what_is_followed():
     x = keras.Input((12, 10, 3))
     vectors = layers.GlobalAveragePooling2D()(conv(x, activation="relu"))
     check(randomized(Scaled(x, layers.Dense(3)(vectors))), least=5)
+
+
+@pytest.mark.parametrize("slope", [0.01, 0.3, 0.7])
+def test_the_slope_of_a_leaky_relu_behind_a_convolution_and_an_addition(slope):
+    """TensorFlow fuses the three, and forgets the slope."""
+    x = keras.Input((12, 10, 3))
+    added = layers.Add()([conv(x), layers.Conv2D(4, 3)(x)])
+    model = randomized(pooled(x, layers.LeakyReLU(slope, name="leaky")(added)))
+    images = np.random.default_rng(0).normal(size=(3, 12, 10, 3)).astype("float32")
+    want = model(images).numpy()  # operation by operation
+    np.testing.assert_allclose(vizlib.probabilities(model, images), want, rtol=1e-4, atol=1e-5)
+    check(model, least=4)
+
+
+def test_a_pooling_of_one_operand():
+    x = keras.Input((12, 10, 3))
+    pooled_by_hand = keras.ops.einsum("nhwc->nc", conv(conv(x)))
+    check(randomized(keras.Model(x, layers.Dense(3)(pooled_by_hand))), least=2)
 
 
 def test_a_convolution_of_the_users_own_is_no_other():

@@ -455,3 +455,29 @@ def test_a_window_tells_which_values_are_taken_and_how_many_there_are(data):
         assert not (made != 0)[~(taken[0] & taken[1])].any()
         if dilation == 1 or kind != "conv":
             np.testing.assert_array_equal(made != 0, taken[0] & taken[1])
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        layers.Permute((2, 1, 3)),
+        lambda x: x[:, :, ::-1],
+        layers.Lambda(lambda x: tf.roll(x, 2, 1)),
+    ],
+    ids=["turned", "mirrored", "rolled"],
+)
+def test_a_map_that_was_moved_lies_nowhere_in_the_image(move):
+    x = keras.Input((8, 8, 3))
+    y = layers.Conv2D(4, 3, activation="relu", name="conv")(move(x))
+    model = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling2D()(y)))
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
+    labels = np.ones((2, 8, 8), int)
+    calls = (
+        lambda: vizlib.receptive_field(model, "conv", 8),
+        lambda: vizlib.guided_grad_cam(model, images, 0),
+        lambda: vizlib.top_patches(model, images, "conv", channels=0, k=1),
+        lambda: vizlib.dissection.dissect(model, images, "conv", labels),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match="cannot be told"):
+            call()

@@ -203,12 +203,38 @@ def test_models_under_a_distribution_strategy():
     assert vizlib.activations(model, X, "conv").shape == (3, 6, 6, 4)
 
 
+def test_half_precision_that_keras_does_not_see():
+    """A model inside a function of a layer's: only the graph tells what it computes in."""
+    keras.utils.set_random_seed(0)
+    small = keras.initializers.RandomNormal(stddev=1e-6)
+    head = [layers.GlobalAveragePooling2D(), layers.Dense(3, kernel_initializer=small)]
+    parts = [layers.Conv2D(4, 3), *head]
+    whole = keras.Sequential([keras.Input(X.shape[1:]), *parts])
+    config = whole.get_config()
+    for layer in config["layers"][1:]:
+        layer["config"]["dtype"] = "float16"
+    half = keras.Sequential.from_config(config)
+    half.set_weights(whole.get_weights())
+    x = keras.Input(X.shape[1:])
+    hidden = keras.Model(x, layers.Lambda(lambda images: half(images))(x))
+    found, want = vizlib.gradient(hidden, X, 0), true(whole, X)
+    assert np.linalg.norm(found - want) < 0.05 * np.linalg.norm(want)
+
+
 def test_weights_of_nan_are_named():
     model = network()
     model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])
-    for call in (vizlib.logits, lambda m, x: vizlib.gradient(m, x, 0)):
+    conv = model.get_layer("conv")
+    conv.activation = keras.activations.linear  # a ReLU makes zeros of them
+    for call in (
+        vizlib.logits,
+        lambda m, x: vizlib.gradient(m, x, 0),
+        lambda m, x: vizlib.features(m, x, "conv"),
+        lambda m, x: vizlib.top_patches(m, x, "conv", channels=0, k=1),
+    ):
         with pytest.raises(ValueError, match="look at its weights"):
             call(model, X)
+    assert np.isnan(vizlib.activations(model, X, "conv")).all()  # as they are, to find where
 
 
 def test_a_call_in_another_thread_is_not_captured():

@@ -65,6 +65,7 @@ def features(
             engine.Implied.PENULTIMATE if layer is None else layer,
             batch_size=batch_size,
         )
+        engine.check_no_nan(model, maps)
         vectors.append(maps.mean(tuple(range(1, maps.ndim - 1))))
         answers.append(y)
     vectors = np.concatenate(vectors)

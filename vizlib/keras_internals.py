@@ -57,10 +57,13 @@ class Call(NamedTuple):
 
 
 def calls(model, shape):
-    """All calls of layers that a call of the model on images of a shape, (N, H, W, C), makes."""
+    """A tensor for images (N, H, W, C), all calls of layers that it leads to, and the outputs."""
+    given = []
     with captured(inner_layers(model)) as made:
-        backend.compute_output_spec(lambda x: call(model, x), keras.KerasTensor(shape))
-    return made
+        outputs = backend.compute_output_spec(
+            lambda x: given.append(x) or call(model, x), keras.KerasTensor(shape)
+        )
+    return given[0], made, outputs
 
 
 @contextlib.contextmanager

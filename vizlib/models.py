@@ -5,6 +5,7 @@ import json
 import os
 import re
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -57,6 +58,11 @@ class Net:
         The layer below the classifier.
     low, high, level : ndarray, (C,)
         A black pixel, a white pixel and one grey level, in model-input space.
+    order : list of int
+        The model's channels as places in RGB: [2, 1, 0] is BGR.
+    function : callable, optional
+        What prepares images, where that is more than an offset and a scale for each channel; then
+        low, high and level are NaN, and `deprocess` refuses.
     """
 
     name: str
@@ -67,8 +73,76 @@ class Net:
     features: str
     low: np.ndarray
     level: np.ndarray
-    order: list[int] = field(repr=False)  # the model's channels as places in RGB: [2, 1, 0] is BGR
-    prepare: Callable | None = field(default=None, repr=False)
+    order: list[int] = field(repr=False)
+    function: Callable | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        model: keras.Model,
+        *,
+        labels: Sequence[str] | None = None,
+        preprocess: Callable | None = None,
+        size: Size | None = None,
+        name: str | None = None,
+    ) -> "Net":
+        """A network of your own with all that is needed to feed it and to read it.
+
+        Parameters
+        ----------
+        model : keras.Model
+            A classifier of images; backbones may be nested in it, and it may be subclassed.
+        labels : sequence of str, optional
+            One per class, two for a single sigmoid; else their numbers.
+        preprocess : callable, optional
+            From images (N, H, W, 3), 0..255, float32, RGB, to what the model takes, as
+            ``keras.applications.resnet.preprocess_input``. Without it, images go in as they are, as
+            a model wants it that begins with a layer that scales them.
+        size : int or (height, width), optional
+            Of the images, where the model leaves it open.
+        name : str, optional
+            Else that of the model.
+
+        Raises
+        ------
+        ValueError
+            No Keras model, or one that is not built; several inputs or outputs, or an output that
+            is not (N, K); labels of another number; a size that is missing or not the model's; a
+            preprocess that does not give what the model takes.
+
+        Warns
+        -----
+        UserWarning
+            No preprocess, and no layer that scales the images before the first with a kernel.
+
+        Examples
+        --------
+        >>> import keras
+        >>> from vizlib import Net
+        >>> backbone = keras.Sequential([
+        ...     keras.Input((32, 32, 3)), keras.layers.Rescaling(1 / 255),
+        ...     keras.layers.Conv2D(4, 3, activation="relu", name="conv")], name="backbone")
+        >>> pool, classes = keras.layers.GlobalAveragePooling2D(name="pool"), keras.layers.Dense(2)
+        >>> model = keras.Sequential([keras.Input((32, 32, 3)), backbone, pool, classes])
+        >>> net = Net.of(model, labels=["cat", "dog"])
+        >>> net.features, net.index("dog"), net.stages[0]
+        ('pool', 1, 'conv')
+        """
+        size = _size_of(model, size)
+        classes = _classes_of(model, size)
+        labels = tuple(map(str, range(classes)) if labels is None else labels)
+        if len(labels) != classes:
+            raise ValueError(
+                f"{model.name!r} has {classes} classes and there are {len(labels)} labels: give "
+                "one for each, in the order of its output."
+            )
+        found = _affine(preprocess or (lambda images: images), size)
+        unknown = np.full(3, np.nan, "float32"), np.full(3, np.nan, "float32"), [0, 1, 2]
+        function = None if found else preprocess
+        name = name or model.name
+        net = _net(name, model, labels, *(found or unknown), size=size, function=function)
+        _check_fed(net, preprocess)
+        return net
 
     @property
     def high(self) -> np.ndarray:
@@ -100,7 +174,7 @@ class Net:
         True
         """
         images = as_array(images, "images")
-        size = self.model.input_shape[1:3]
+        size = inputs(self.model)[0].shape[1:3] if inputs(self.model) else self.size
         fits = images.dtype == np.uint8 and images.ndim == 4 and images.shape[3] == 3
         if not fits or any(a not in (None, b) for a, b in zip(size, images.shape[1:3])):
             height, width = (a or letter for a, letter in zip(size, "HW"))
@@ -111,13 +185,26 @@ class Net:
                 f"photos.fit(image, {side}) or barnyard.load(size={side}), and put one image in a "
                 "batch with image[None]."
             )
+        if self.function is not None:
+            return _prepared(self.function, images)
         x = images[..., self.order].astype("float32", order="C")
         x *= self.level
         x += self.low
         return x
 
     def deprocess(self, x: Images) -> np.ndarray:
-        """Model-input space (N, H, W, 3) -> uint8 RGB; what is darker or brighter is clipped."""
+        """Model-input space (N, H, W, 3) -> uint8 RGB; what is darker or brighter is clipped.
+
+        Raises
+        ------
+        ValueError
+            If the images are prepared by a function that is more than an offset and a scale.
+        """
+        if self.function is not None:
+            raise ValueError(
+                f"What prepares the images of {self.name!r} is more than an offset and a scale for "
+                "each channel, and cannot be undone: keep the images themselves."
+            )
         grey = (self.rgb(x).astype("float32") - self.rgb(self.low)) / self.rgb(self.level)
         return np.clip(np.rint(grey), 0, 255).astype("uint8")
 
@@ -188,14 +275,15 @@ class Net:
         )
 
 
-def load(name: str | None = None, *, weights: str | os.PathLike = "default") -> Net:
+def load(name: str | os.PathLike | None = None, *, weights: str | os.PathLike = "default") -> Net:
     """A network by name.
 
     Parameters
     ----------
-    name : str, optional
+    name : str or path, optional
         "pocket", "colleague", "squeezenet", or any classifier of ``keras.applications`` ("vgg16",
-        "ResNet50", ...). Without arguments the environment's VIZLIB_MODEL and VIZLIB_WEIGHTS
+        "ResNet50", ...); or a file of a model of your own, ``.keras`` or ``.h5``, which becomes a
+        `Net.of` it. Without arguments the environment's VIZLIB_MODEL and VIZLIB_WEIGHTS
         decide, else it is "pocket" as trained.
     weights : {"default", "random"} or path
         As trained (for ``keras.applications``: on ImageNet, fetched by Keras), random, or a file of
@@ -208,8 +296,8 @@ def load(name: str | None = None, *, weights: str | os.PathLike = "default") -> 
     Raises
     ------
     ValueError
-        Unknown name; a model or a model's file in the place of a name; weights that are not this
-        network's, or half a file of them.
+        Unknown name; a model in the place of a name; a file that holds no model, or code that runs
+        when it is loaded; weights that are not this network's, or half a file of them.
     FileNotFoundError
         Weights that are not there and cannot be fetched.
 
@@ -222,8 +310,11 @@ def load(name: str | None = None, *, weights: str | os.PathLike = "default") -> 
     if name is None and weights == "default":
         weights = os.environ.get("VIZLIB_WEIGHTS") or "default"
     builders = {n.lower(): f for n, f in vars(keras.applications).items() if n[0].isupper()}
-    name = _known(name or os.environ.get("VIZLIB_MODEL") or "pocket", (*EMBEDDED, *builders))
-    if name in POCKET:
+    name = (os.environ.get("VIZLIB_MODEL") or "pocket") if name is None else name
+    name = _known(name, (*EMBEDDED, *builders))
+    if isinstance(name, Path):
+        net = Net.of(_saved(name), name=name.stem)
+    elif name in POCKET:
         net = _pocket(name)
     elif name == "squeezenet":
         net = _squeezenet()
@@ -258,6 +349,8 @@ def find_layer(model: keras.Model, name: LayerLike) -> keras.Layer:
     >>> vizlib.find_layer(keras.Sequential([inner, keras.layers.Flatten()]), "conv").filters
     4
     """
+    if not isinstance(model, keras.Layer):
+        raise ValueError(f"A layer is found in a keras.Model, not in {type(model).__name__}.")
     layers = inner_layers(model)
     found = [layer for layer in layers if layer is name or layer.name == name]
     if len(found) == 1:
@@ -276,7 +369,8 @@ def find_layer(model: keras.Model, name: LayerLike) -> keras.Layer:
         raise ValueError(f"A layer is given by its name or itself, not by {type(name).__name__}.")
     names = list(dict.fromkeys(layer.name for layer in layers))
     near = difflib.get_close_matches(name, names, 5, 0.4) or names[:5]
-    raise ValueError(f"{model.name!r} has no layer {name!r}: did you mean {_choices(near)}?")
+    meant = f"did you mean {_choices(near)}?" if near else "Keras sees none in it."
+    raise ValueError(f"{model.name!r} has no layer {name!r}: {meant}")
 
 
 def vgg(
@@ -395,15 +489,16 @@ def map_layers(model: keras.Model, size: Size) -> list[str]:
     >>> models.map_layers(models.squeezenet(), 227)[:3]
     ['conv1', 'fire2_concat', 'fire3_concat']
     """
-    return [call.layer.name for call in _map_calls(_calls(model, check_size(size, "size")))]
+    made = _calls(model, check_size(size, "size"))[1]
+    return [call.layer.name for call in _map_calls(made)]
 
 
 def _calls(model, size):
-    """The calls of the innermost layers for images of a size."""
+    """A tensor for images of a size, what calls of innermost layers it leads to, the outputs."""
     given = inputs(model)
     depth = given[0].shape[-1] if given else channels(model) or 3
-    made = calls(model, (1, *size, depth))
-    return [call for call in made if not inner_layers(call.layer)]
+    x, made, outputs = calls(model, (1, *size, depth))
+    return x, [call for call in made if not inner_layers(call.layer)], outputs
 
 
 def _map_calls(made):
@@ -440,22 +535,38 @@ def _map_calls(made):
 
 
 def _known(name, names):
-    """The name in lower case; or a sentence, also for those who give a model or its file."""
+    """The name in lower case, or the path of a file; or a sentence."""
     if isinstance(name, str) and name.lower() in names:
         return name.lower()
     if isinstance(name, str | os.PathLike):
         if str(name).lower().endswith((".keras", ".h5")) or os.path.isfile(name):
-            raise ValueError(
-                f"load takes the name of a network, not the file {str(name)!r}: every method takes "
-                f"a keras.Model as it is, for instance keras.models.load_model({str(name)!r}), and "
-                "a file of weights goes into load(name, weights=...)."
-            )
+            return Path(name)
         near = difflib.get_close_matches(str(name).lower(), names, 4, 0.3) or EMBEDDED
         raise ValueError(f"No network is called {str(name)!r}: did you mean {_choices(near)}?")
     raise ValueError(
         f"load takes the name of a network, not {type(name).__name__}: every method takes a "
-        "keras.Model as it is, for instance vizlib.logits(model, images)."
+        "keras.Model as it is, and Net.of(model) makes a Net of it."
     )
+
+
+def _saved(path):
+    """The model in a file; nothing in it is run, as Keras's safe mode has it."""
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file {str(path)!r}.")
+    try:
+        return keras.models.load_model(path, compile=True)
+    except Exception as error:  # Keras, h5py and zipfile raise many kinds
+        if "unsafe" in str(error) or "safe_mode" in str(error):
+            raise ValueError(
+                f"{path.name!r} holds code that runs when it is loaded: if you trust it, give "
+                f"vizlib.Net.of(keras.models.load_model({str(path)!r}, safe_mode=False))."
+            ) from error
+        raise ValueError(
+            f"{path.name!r} does not hold a model that Keras loads ({type(error).__name__}): save "
+            "it by model.save('name.keras'); weights alone go into load(name, weights=...), and "
+            "layers of your own want vizlib.Net.of(keras.models.load_model(path, "
+            "custom_objects=...))."
+        ) from error
 
 
 def _pocket(name):
@@ -495,32 +606,115 @@ def _application(name, build, *, fetch):
             "weights file."
         ) from error
 
-    def measure(colour):
-        # float32 and a copy: some preprocess_input overwrite a float array in place
-        return np.array(module.preprocess_input(np.full((1, 1, 1, 3), colour, "float32")))[0, 0, 0]
-
-    low = measure((0, 0, 0))
-    order = [
-        int(np.argmax([measure(255 * np.eye(3)[c])[k] - low[k] for c in range(3)]))
-        for k in range(3)
-    ]
-    return _net(name, model, _imagenet_labels(), low, (measure((255, 255, 255)) - low) / 255, order)
+    found = _affine(module.preprocess_input, model.input_shape[1:3])
+    return _net(name, model, _imagenet_labels(), *found)
 
 
-def _net(name, model, labels, low, level, order, *, size=None, prepare=None):
+def _prepared(function, images):
+    """What a function of a stranger's makes of images; it may overwrite those it is given."""
+    return np.asarray(function(images.astype("float32")), "float32")
+
+
+def _affine(function, size):
+    """Offset, scale and order of the channels, where a function is no more; else None."""
+    colours = 255 * np.concatenate([np.zeros((1, 3)), np.ones((1, 3)), np.eye(3)])
+    plain = np.broadcast_to(colours[:, None, None], (5, *size, 3)).astype("uint8")
+    mixed = np.random.default_rng(0).integers(0, 256, (1, *size, 3)).astype("uint8")
+    seen = _prepared(function, np.concatenate([plain, mixed]))
+    if seen.shape != (6, *size, 3):
+        return None
+    low, high, *pure = seen[:5, 0, 0]
+    order, level = np.argmax(np.abs(pure - low), 0).tolist(), (high - low) / 255
+    again = mixed[0][..., order] * level + low
+    fits = sorted(order) == [0, 1, 2] and level.all()
+    return (low, level, order) if fits and np.allclose(again, seen[5], 1e-4, 1e-4) else None
+
+
+def _size_of(model, size):
+    """(height, width) of the images that a model of one input takes."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"Net.of takes a keras.Model, not {type(model).__name__}.")
+    if not model.built:
+        raise ValueError(f"{model.name!r} has no weights yet: call it first, or load it.")
+    given = inputs(model)
+    if given is not None and (len(given) != 1 or len(given[0].shape) != 4):
+        raise ValueError(
+            f"{model.name!r} does not take one batch of images (N, H, W, C): build a model that "
+            "does, with all other inputs held fixed."
+        )
+    known = tuple(given[0].shape[1:3]) if given else (None, None)
+    if size is None:
+        if None in known:
+            raise ValueError(f"{model.name!r} takes images of any size: say which, as in size=224.")
+        return known
+    size = check_size(size, "size")
+    if any(k not in (None, s) for k, s in zip(known, size)):
+        raise ValueError(f"{model.name!r} takes images of {known}, not of {size}.")
+    return size
+
+
+def _classes_of(model, size):
+    """How many classes the output (N, K) of a model tells apart."""
+    shapes = [tuple(output.shape[1:]) for output in _calls(model, size)[2]]
+    if len(shapes) == 1 and len(shapes[0]) == 1:
+        return max(shapes[0][0], 2)
+    said = ", ".join(f"(N, {', '.join(map(str, shape))})" for shape in shapes)
+    raise ValueError(
+        f"{model.name!r} gives {said}, and a Net is for one output (N, K): choose it, as in "
+        "keras.Model(model.input, model.outputs[0]), or call the methods with the model itself."
+    )
+
+
+# Layers behind which an image is what it was, in another place.
+MOVES = (
+    keras.layers.Cropping2D,
+    keras.layers.Dropout,
+    keras.layers.RandomFlip,
+    keras.layers.Resizing,
+    keras.layers.ZeroPadding2D,
+)
+
+
+def _check_fed(net, preprocess):
+    """Raise unless the model takes what is prepared; warn where nothing is and it may be wanted."""
+    images = np.zeros((1, *net.size, 3), "uint8")
+    fed = net.preprocess(images) if preprocess is None else _prepared(preprocess, images)
+    depth = (inputs(net.model) or [fed])[0].shape[-1]
+    if fed.shape != (1, *net.size, depth) or not np.isfinite(fed).all():
+        how = "preprocess" if preprocess else "RGB, without a preprocess,"
+        raise ValueError(
+            f"{net.name!r} takes images (N, {net.size[0]}, {net.size[1]}, {depth}), and {how} "
+            f"gives {fed.shape}: give a preprocess that makes them so of (N, H, W, 3), 0..255."
+        )
+    x, made, _ = _calls(net.model, net.size)
+    raw = {id(x)}  # as it is, but for what only moves it
+    for call in made:
+        if isinstance(call.layer, MOVES) and id(call.inputs[0]) in raw:
+            raw.add(id(call.output))
+    first = next(call for call in made if call.layer.weights)
+    if preprocess is None and hasattr(first.layer, "kernel") and id(first.inputs[0]) in raw:
+        warnings.warn(
+            f"No layer of {net.name!r} scales its images, and they go in as 0..255: if it was "
+            "trained on others, give that as preprocess, lambda x: x / 255 for instance.",
+            stacklevel=3,
+        )
+
+
+def _net(name, model, labels, low, level, order, *, size=None, function=None):
     size = size or model.input_shape[1:3]
-    made = _calls(model, size)
+    made = _calls(model, size)[1]
     *_, last = (call for call in made if call.layer.weights)
     maps = [call for call in _map_calls(made) if call is not last]
     stages = _stages([call.layer.name for call in maps], [call.output.shape[1] for call in maps])
     features = _below(last, made)
-    return Net(name, model, labels, size, stages, features, low, level, order, prepare)
+    return Net(name, model, labels, size, stages, features, low, level, order, function)
 
 
 def _below(last, made):
     """The layer whose output another one takes, in essence."""
     given = {id(call.output): call for call in reversed(made)}
-    call = given.get(id(last.inputs[0]), made[made.index(last) - 1])
+    before = next(k for k, call in enumerate(made) if call is last) - 1
+    call = given.get(id(last.inputs[0]), made[before])
     passed = keras.layers.Dropout | keras.layers.Reshape
     while isinstance(call.layer, passed) and id(call.inputs[0]) in given:
         call = given[id(call.inputs[0])]
@@ -529,6 +723,8 @@ def _below(last, made):
 
 def _stages(names, sides):
     """The last map before each halving of its side: the first, the last, three evenly between."""
+    if not names:
+        return ()
     last = [name for name, a, b in zip(names, sides, [*sides[1:], 0]) if b <= 0.6 * a]
     last = last if len(last) >= 5 else names
     stages = [last[k] for k in np.linspace(0, len(last) - 1, 5).round().astype(int)]

@@ -96,6 +96,11 @@ def field_or_none(
 ) -> ReceptiveField | None:
     """As `receptive_field`, or None where the units have no place or it cannot be told.
 
+    Raises
+    ------
+    ValueError
+        Units whose map was turned, mirrored or moved against the image.
+
     Examples
     --------
     >>> import keras
@@ -105,6 +110,11 @@ def field_or_none(
     True
     """
     sight = _sight_of(model, layer, input_size)
+    if sight is not None and sight.moved:
+        raise ValueError(
+            f"Where in the image the units of this layer lie cannot be told: {sight.lost}. Name "
+            "a layer before that."
+        )
     known = sight is not None and sight.field is not None and not sight.flat
     return ReceptiveField(*sight.field, whole=bool(sight.whole)) if known else None
 
@@ -212,6 +222,7 @@ def top_patches(
     best, seen, field, size = None, 0, None, None
     for batch, _ in engine.stream(model, data, batch_size=batch_size, progress=progress):
         maps = engine.forward(model, batch, _or_last_map(layer), batch_size=batch_size)
+        engine.check_no_nan(model, maps)
         if best is None:
             size, field = batch.shape[1:3], _field(model, layer, maps, batch.shape[1:3])
             if channels.max() >= maps.shape[-1]:

@@ -146,7 +146,7 @@ def occlusion(
     """
     engine.check_count(batch_size, "batch_size")
     engine.check_score(score)
-    if function := callable(model) and not isinstance(model, keras.Model):
+    if function := callable(model) and not isinstance(model, keras.Model | type):
         if score == "probability":
             raise ValueError(
                 "The numbers of a function are taken as they are: ask for score='output', and let "
@@ -226,7 +226,7 @@ def _checked(function):
 
     def predict(images):
         predicted = as_numbers(function(images), "The numbers that the function returns")
-        if predicted.ndim < 2 or len(predicted) != len(images):
+        if predicted.ndim < 2 or len(predicted) != len(images) or not predicted.size:
             raise ValueError(
                 f"The function returns numbers (n, K) for n images, not {predicted.shape} for "
                 f"{len(images)}."

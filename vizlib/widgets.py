@@ -184,7 +184,9 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
     known = sorted({*top, *(p.argmax() for p in clean.values())})
     picture = controls.Dropdown(options=list(pictures), description="picture")
     target = _classes(net, known)
-    size = controls.Dropdown(options=[16, 32, 48, 64, 96], value=patch, description="patch")
+    fits = [side for side in (4, 8, 16, 32, 48, 64, 96) if side <= min(net.size) // 2]
+    patch = min(patch, fits[-1])
+    size = controls.Dropdown(options=fits[-5:], value=patch, description="patch")
     row = controls.IntSlider(
         height // 4, 0, height - patch, step=4, description="row", continuous_update=False
     )
@@ -198,7 +200,8 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
         key = picture.value, target.value, size.value
         if key not in heat:
             x = net.preprocess(pictures[picture.value][None])
-            result = occlusion(net.model, x, target.value, patch=size.value, stride=16)
+            stride = min(16, size.value // 2)
+            result = occlusion(net.model, x, target.value, patch=size.value, stride=stride)
             heat[key] = draw.overlay(
                 pictures[picture.value], np.maximum(result.heatmap()[0], 0), limits=(0, 1)
             )

@@ -23,7 +23,7 @@ from .inputs import (
     is_number,
     stream,
 )
-from .relu import RULES, check_rule
+from .relu import RULES, check_rule, keep_slope
 from .structure import Implied
 from .trace import Of, cached, compiled, lock
 
@@ -37,6 +37,7 @@ __all__ = [
     "check_count",
     "check_images",
     "check_model",
+    "check_no_nan",
     "check_score",
     "check_target",
     "compiled",
@@ -44,6 +45,7 @@ __all__ = [
     "forward",
     "input_shape",
     "is_number",
+    "keep_slope",
     "lock",
     "logits",
     "pick",
@@ -64,9 +66,14 @@ def forward(model, images, layer=None, *, score="logit", target=None, batch_size
     images = check_images(model, images)
     found = compiled(model, images.shape[1:], score=_asked(score, target), layer=layer)
     (said,) = _run(found, images, batch_size=batch_size)
-    if layer is None and np.isnan(said).any():
-        raise ValueError(NOT_FINITE.format(model.name))
+    if layer is None:
+        check_no_nan(model, said)
     return said
+
+
+def check_no_nan(model, said):
+    if np.isnan(said).any():
+        raise ValueError(NOT_FINITE.format(model.name))
 
 
 def backward(
@@ -177,7 +184,7 @@ def _call(found, *arrays):
         arrays = [np.concatenate([a, np.repeat(a[-1:], found.batch - n, 0)]) for a in arrays]
     tensors, factor = [tf.constant(a) for a in arrays], HALF if found.scaled else 1.0
     while True:
-        taken = [*tensors, tf.constant(factor)] if found.scaled else tensors
+        taken = tensors if found.scaled is None else [*tensors, tf.constant(factor)]
         results = found.run(*taken)
         if any(t.shape.rank == 0 or t.shape[0] != len(arrays[0]) for t in results):
             raise ValueError(

@@ -31,6 +31,12 @@ def check_model(model):
         )
 
 
+CHANNELS_FIRST = (
+    "{!r} takes inputs of shape {}, with the channels first: build a model that takes (N, H, W, "
+    "C), with its own Permute before this one."
+)
+
+
 def check_takes_images(model):
     """Raise unless it is a Keras model, built, of one input that is a batch of images."""
     check_model(model)
@@ -40,10 +46,7 @@ def check_takes_images(model):
     shape = input_shape(model)
     first = shape is not None and len(shape) == 4 and shape[1] in (1, 3, 4)
     if first and shape[2] == shape[3] and (shape[3] or 0) > 4:
-        raise ValueError(
-            f"{model.name!r} takes inputs of shape {written(shape)}, with the channels first: "
-            "build a model that takes (N, H, W, C), with its own Permute before this one."
-        )
+        raise ValueError(CHANNELS_FIRST.format(model.name, written(shape)))
     if shape is not None and len(shape) != 4:
         raise ValueError(
             f"{model.name!r} takes inputs of shape {written(shape)}: vizlib is for images (N, H, "
@@ -123,6 +126,13 @@ def check_images(model, images):
             f"{model.name!r} takes images of shape {written(want)}, not {images.shape}: resize "
             "them, with photos.fit for instance, before they are preprocessed."
         )
+    if given and given[0].dtype in ("uint8", "int32"):
+        limits = np.iinfo(given[0].dtype)
+        if not (np.equal(images, np.rint(images)) & (images >= 0) & (images <= limits.max)).all():
+            raise ValueError(
+                f"{model.name!r} takes whole numbers ({given[0].dtype}), and these images hold "
+                "others: give them as they were loaded, 0..255."
+            )
     with np.errstate(over="ignore"):
         images = images.astype("float32", copy=False)
     if not np.isfinite(images).all():

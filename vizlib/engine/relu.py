@@ -29,8 +29,17 @@ for _rule in ("guided", "deconvnet"):
         tf.RegisterGradient(f"vizlib_{_rule}")(RULES[_rule])
 
 
+def keep_slope(op):
+    """Keep TensorFlow from fusing a LeakyReLU with a convolution and an addition before it.
+
+    It forgets the slope then. What waits for another operation is not fused.
+    """
+    if op.type == "LeakyRelu":
+        op._add_control_input(op.graph.inputs[0].op)
+
+
 def check_rule(rule):
-    if rule not in RULES:
+    if not isinstance(rule, str) or rule not in RULES:
         raise ValueError(f"relu is one of {', '.join(map(repr, RULES))}, not {rule!r}.")
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import windows
+from .walk import before
 
 
 class Sight(NamedTuple):
@@ -15,6 +16,7 @@ class Sight(NamedTuple):
     flat: int | None = None  # channels of a map whose positions were put into one axis
     whole: str = ""  # the operation that takes in all of the image
     lost: str = ""  # why the field is not known
+    moved: bool = False  # it is lost since positions were moved: turned, mirrored
 
 
 def sights(run, size):
@@ -25,12 +27,7 @@ def sights(run, size):
 
 def check_fits(run, size):
     """Raise where images of this size leave nothing of a map: TensorFlow may end the process."""
-    todo, runs = [*run.outputs], set()
-    while todo:
-        op = todo.pop().op
-        if op not in runs:
-            runs.add(op)
-            todo += op.inputs
+    runs = before(*run.outputs)
     for ref, sight in sights(run, size).items():
         op = ref.deref().op
         if op in runs and any(n is not None and n < 1 for n in sight.map):
@@ -68,7 +65,7 @@ def _through(op, taken):
     if sees == "mix" and (others or (axes is not None and not _along_channels(op, axes, sight))):
         return Sight(whole=name)
     if lost := [sight.lost for sight in placed.values() if sight.lost]:
-        found = Sight(lost=lost[0])
+        found = Sight(lost=lost[0], moved=any(sight.moved for sight in placed.values()))
     elif sees == "mix" and axes is not None:
         found = sight._replace(flat=sight.flat and (op.outputs[0].shape[-1] or sight.flat))
     elif sees == "place" or (sees == "move" and _leaves_positions(axes, sight)):
@@ -77,9 +74,10 @@ def _through(op, taken):
         found = _reshaped(op, sight, name)
     elif sees in ("window", "crop") and not (at or others or sight.flat):
         found = _within(windows.of_operation(op, sight.map), sight, name)
+        found = found._replace(moved=bool(found.lost) and windows.mirrors(op))
     else:
         what = "is not known" if sees in (None, "mix") else "moves or enlarges the map"
-        found = Sight(lost=f"{name} {what}")
+        found = Sight(lost=f"{name} {what}", moved=sees == "move")
     return found._replace(whole=whole or found.whole)
 
 

@@ -102,10 +102,13 @@ def last_map(model, x, target):
             f"shows a part of it only: name a layer, {layer_of(op, model)!r} for instance."
         )
     if len(found) > 1:
-        near = ", ".join(sorted({repr(layer_of(op, model)) for op in found.values()}))
+        near = sorted({repr(layer_of(op, model)) for op in found.values()})
+        how = f"name a layer, {', '.join(near)} or one before them"
+        if len(near) < len(found):  # calls of one layer, which its name does not tell apart
+            how = f"{', '.join(near)} is called more than once, so name a layer before the calls"
         raise ValueError(
             f"{len(found)} feature maps lead to the score of {model.name!r}, and each shows a part "
-            f"of it: name a layer, {near} or one before them."
+            f"of it: {how}."
         )
     (op,) = found.values()
     return op.outputs[0]

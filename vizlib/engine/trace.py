@@ -12,13 +12,14 @@ import weakref
 from collections import OrderedDict
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from .. import keras_internals
 from ..models import find_layer
 from . import head, inputs, relu, sight, structure
 from .structure import Implied
-from .walk import between, layer_of
+from .walk import back, before, between, layer_of
 from .windows import WEIGHTED, axes, sees
 
 
@@ -47,7 +48,7 @@ class Trace(NamedTuple):
     kind: head.Kind | None  # of the output, where it was looked at
     middle: float  # where a single unit changes sides
     batch: int | None  # of models that take batches of one size only
-    scaled: bool  # takes a factor for the score: half precision
+    scaled: bool | None  # a gradient that wants a factor for the score: half precision
     fits: list  # (H, W) that an open trace is known to take, and all that is larger
 
 
@@ -87,6 +88,8 @@ def compiled(model, shape, *, rule="plain", layer=None, at=None, score="logit", 
     the gradient then.
     """
     inputs.check_takes_images(model)
+    if not tf.executing_eagerly():
+        raise ValueError("Methods compute at once: call them outside tf.function and tf.Graph.")
     layer, at = (
         name if name is None or isinstance(name, Implied) else find_layer(model, name)
         for name in (layer, at)
@@ -108,10 +111,7 @@ def compiled(model, shape, *, rule="plain", layer=None, at=None, score="logit", 
 
 def _make(model, spec, rule, layer, at, score, of):
     inputs.check_channels_last(model)
-    scaled = of is not None and any(
-        inner.compute_dtype == "float16" for inner in keras_internals.inner_layers(model)
-    )
-    signature = [spec] + ([CHOICES[of]] if of else []) + ([tf.TensorSpec(())] if scaled else [])
+    signature = [spec] + ([CHOICES[of], tf.TensorSpec(())] if of else [])
     known = {}
 
     @tf.function(input_signature=signature, autograph=False)
@@ -133,6 +133,8 @@ def _make(model, spec, rule, layer, at, score, of):
                 return head.values(model, found, score)
             return structure.find(name, model, x, found)
 
+        for op in x.graph.get_operations():
+            relu.keep_slope(op)
         start = tensor_of(layer)
         known["ends"] = x, start
         if of is None:
@@ -142,7 +144,7 @@ def _make(model, spec, rule, layer, at, score, of):
             ends = layer is None and found.logits is not None  # a last softmax is exempt
             relu.check_defined(rule, source, found.logits if ends else start, model)
         value = tf.cast(_value(start, choice, of, score, found), tf.float32)
-        (gradient,) = tf.gradients(value if factor is None else value * factor, source)
+        (gradient,) = tf.gradients(value * factor, source)
         if gradient is None:
             given = keras_internals.inputs(model)
             if given and "int" in given[0].dtype:
@@ -159,15 +161,19 @@ def _make(model, spec, rule, layer, at, score, of):
         return [gradient] if at is None else [gradient, source]
 
     run = function.get_concrete_function()
+    x, start = known["ends"]
     _check_changes_nothing(model, run.graph)
-    _check_each_alone(model, *known["ends"])
-    kind, middle = known.get("kind"), known.get("middle", 0.0)
-    return Trace(run, tuple(known["ends"][1].shape[1:]), kind, middle, spec.shape[0], scaled, [])
+    _check_each_alone(model, x, start)
+    _check_fixed(model, x, start)
+    kind, middle, shape = known.get("kind"), known.get("middle", 0.0), tuple(start.shape[1:])
+    half = any(t.dtype == tf.float16 for op in run.graph.get_operations() for t in op.outputs)
+    return Trace(run, shape, kind, middle, spec.shape[0], half if of else None, [])
 
 
 def _check_changes_nothing(model, graph):
     for op in graph.get_operations():
-        if op.type.startswith("Assign"):
+        # What only counts calls, as the seeds of augmentation do, is a whole number.
+        if op.type.startswith("Assign") and not op.get_attr("dtype").is_integer:
             raise ValueError(
                 f"{model.name!r} changes its weights when it is called ({layer_of(op, model)}), "
                 "though not in training: call what does so with training=False."
@@ -179,11 +185,24 @@ def _check_each_alone(model, x, end):
     for op in ops:
         (taken, *others) = op.inputs
         single = sees(op) == "mix" and op.type not in WEIGHTED and taken.ref() in depends
-        if single and len(others) < 2 and 0 in (axes(op) or ()) and op.type != "L2Loss":
+        batch = taken.shape.rank and taken.shape[0] == x.shape[0]  # no axis of stacked branches
+        if single and batch and len(others) < 2 and 0 in (axes(op) or ()):
             raise ValueError(
                 f"{model.name!r} mixes the images of a batch ({layer_of(op, model)}), so what it "
                 "predicts of one depends on the others: build it so that it does not."
             )
+
+
+def _check_fixed(model, x, end):
+    for op in before(end):
+        if "Random" in op.type or op.type in ("Multinomial", "TruncatedNormal"):
+            raise ValueError(
+                f"{model.name!r} draws random numbers when it is called ({layer_of(op, model)}), "
+                "though not in training, so no two answers are alike: build it so that it does not."
+            )
+        turned = op.type == "Transpose" and back(op.inputs[0], ("Cast", "Identity"), {x.ref()}) is x
+        if turned and np.array_equal(tf.get_static_value(op.inputs[1]), (0, 2, 3, 1)):
+            raise ValueError(inputs.CHANNELS_FIRST.format(model.name, inputs.written(x.shape)))
 
 
 def _called(model, x):

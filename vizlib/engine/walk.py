@@ -16,6 +16,17 @@ def dependents(source):
     return found
 
 
+def before(*tensors):
+    """All operations of which these tensors are made."""
+    ops, todo = set(), [*tensors]
+    while todo:
+        op = todo.pop().op
+        if op not in ops:
+            ops.add(op)
+            todo += op.inputs
+    return ops
+
+
 def between(source, target):
     """The operations by which `source` reaches `target`, and the dependents of `source`."""
     depends, ops, todo = dependents(source), set(), [target]

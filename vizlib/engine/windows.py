@@ -158,6 +158,11 @@ def of_operation(op, size):
     return _padded(op, extent, op.get_attr("strides")[1:3], size)
 
 
+def mirrors(op):
+    """Whether an operation is a slice from the end to the start."""
+    return op.type == "StridedSlice" and any((s or 0) < 0 for s in _static(op.inputs[3]))
+
+
 def _static(tensor):
     """The values of a tensor as nested lists, None for those that are not known; [] if none is."""
     value = tf.get_static_value(tensor, partial=True)

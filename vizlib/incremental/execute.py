@@ -192,7 +192,9 @@ def _copied(op, inputs, **other):
     """The outputs of an operation of the model's graph in the one being traced."""
     attributes = {k: v for k, v in op.node_def.attr.items() if k not in LEFT}
     graph, types = tf.compat.v1.get_default_graph(), [t.dtype for t in op.outputs]
-    return graph.create_op(op.type, inputs, types, attrs={**attributes, **other}).outputs
+    copy = graph.create_op(op.type, inputs, types, attrs={**attributes, **other})
+    engine.keep_slope(copy)
+    return copy.outputs
 
 
 LEFT = ("_class", "_gradient_op_type")  # they speak of the other graph

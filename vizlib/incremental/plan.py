@@ -128,7 +128,7 @@ def _work(tensor):
     op = tensor.op.inputs[0].op if _dilated(tensor.op) else tensor.op
     shape = [n or 1 for n in tensor.shape[1:]] if tensor.shape.rank else []
     weights = 0
-    if op.type in WEIGHTED and op.inputs[1].shape.rank:
+    if op.type in WEIGHTED and len(op.inputs) > 1 and op.inputs[1].shape.rank:
         weights = math.prod(n or 1 for n in op.inputs[1].shape) * math.prod(shape[:-1])
     return weights + (0 if sees(op) == "place" else MOVING * math.prod(shape))
 

@@ -1,0 +1,261 @@
+"""A Net of a model that vizlib has never seen: `Net.of`, and `load` of a file."""
+
+import re
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+import vizlib
+from vizlib import Net, widgets
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (2, 32, 24, 3)).astype("uint8")
+LABELS = ["cat", "dog", "hen"]
+
+
+@pytest.fixture(autouse=True)
+def no_warnings():
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", category=UserWarning)
+        yield
+
+
+def backbone():
+    x = keras.Input((32, 24, 3))
+    y = layers.Conv2D(4, 3, activation="relu", padding="same", name="wide")(x)
+    y = layers.MaxPooling2D()(y)
+    y = layers.Conv2D(6, 3, padding="same", name="linear")(y)
+    y = layers.ReLU(name="narrow")(y)
+    y = layers.MaxPooling2D()(y)
+    return keras.Model(x, y, name="backbone")
+
+
+def head(activation="softmax", units=3):
+    mean, drop = layers.GlobalAveragePooling2D(name="mean"), layers.Dropout(0.5)
+    return [mean, drop, layers.Dense(units, activation, name="classes")]
+
+
+def transfer():
+    """As it is usually built: augmentation, preprocessing, a backbone in one layer, a head."""
+    x = keras.Input((32, 24, 3))
+    y = keras.applications.mobilenet_v2.preprocess_input(layers.RandomFlip()(x))
+    y = backbone()(y, training=False)
+    for layer in head():
+        y = layer(y)
+    return keras.Model(x, y, name="transfer")
+
+
+def sequential():
+    scaled = layers.Rescaling(1 / 255)
+    return keras.Sequential(
+        [keras.Input((32, 24, 3)), scaled, backbone(), keras.Sequential(head())], name="chain"
+    )
+
+
+class Subclassed(keras.Model):
+    """Its layers are made in another order than they are called in."""
+
+    def __init__(self):
+        super().__init__(name="own")
+        self.classes = layers.Dense(3, name="classes")
+        self.mean = layers.GlobalAveragePooling2D(name="mean")
+        self.second = layers.Conv2D(6, 3, 2, activation="relu", name="narrow")
+        self.first = layers.Conv2D(4, 3, 2, activation="relu", name="wide")
+
+    def call(self, x):
+        return self.classes(self.mean(self.second(self.first(x / 255))))
+
+
+def subclassed():
+    model = Subclassed()
+    model(np.zeros((1, 32, 24, 3)))
+    return model
+
+
+@pytest.mark.parametrize("build", [transfer, sequential, subclassed], ids=lambda f: f.__name__)
+def test_any_model_is_a_net(build):
+    model = build()
+    net = Net.of(model, labels=LABELS, size=(32, 24))
+    assert (net.name, net.size, net.labels) == (model.name, (32, 24), tuple(LABELS))
+    assert net.stages[0] == "wide" and net.stages[-1] == "narrow" and net.features == "mean"
+    assert net.index("dog") == 1
+    x = net.preprocess(IMAGES)
+    np.testing.assert_array_equal(x, IMAGES)  # the model scales them itself
+    np.testing.assert_array_equal(net.deprocess(x), IMAGES)
+    maps = vizlib.activations(net.model, x, net.features)
+    np.testing.assert_allclose(vizlib.features(net.model, x), maps, rtol=1e-5)
+    assert vizlib.grad_cam(net.model, x, net.index("hen")).any()
+
+
+def test_explorers_open_on_a_net_of_a_nested_model():
+    net = Net.of(transfer(), labels=LABELS)
+    explorer = widgets.feature_maps(net, {"one": IMAGES[0]})
+    assert explorer.children[0].children[1].options == ("wide", "narrow")
+    for make in (widgets.occlusions, widgets.signals, widgets.gradient_maps, widgets.class_maps):
+        assert make(net, {"one": IMAGES[0]}).children
+
+
+@pytest.mark.parametrize("units, labels", [(1, ("0", "1")), (4, ("0", "1", "2", "3"))])
+def test_labels_are_numbers_where_none_are_given(units, labels):
+    scaled = layers.Rescaling(1 / 255)
+    parts = [keras.Input((32, 24, 3)), scaled, backbone(), *head("sigmoid", units)]
+    model = keras.Sequential(parts)
+    assert Net.of(model).labels == labels
+
+
+# ---- preprocessing -------------------------------------------------------------------------------
+
+plain = keras.Sequential([keras.Input((32, 24, 3)), backbone(), *head()], name="plain")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x / 255,
+        lambda x: x / 127.5 - 1,
+        lambda x: (x - [1.0, 2.0, 3.0]) / [4.0, 5.0, 6.0],
+        lambda x: tf.constant(x)[..., ::-1] - [103.939, 116.779, 123.68],
+        lambda x: 1 - x / 255,
+        keras.applications.resnet.preprocess_input,
+    ],
+)
+def test_what_is_affine_is_measured(function):
+    net = Net.of(plain, preprocess=function)
+    want = np.asarray(function(IMAGES.astype("float32")))
+    np.testing.assert_allclose(net.preprocess(IMAGES), want, rtol=1e-5, atol=1e-4)
+    np.testing.assert_array_equal(net.deprocess(net.preprocess(IMAGES)), IMAGES)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: (x / 255) ** 2,
+        lambda x: x - x.mean((1, 2), keepdims=True),
+        lambda x: np.repeat(x.mean(-1, keepdims=True), 3, -1),
+    ],
+)
+def test_what_is_not_affine_is_used_as_it_is(function):
+    net = Net.of(plain, preprocess=function)
+    want = function(IMAGES.astype("float32"))
+    np.testing.assert_allclose(net.preprocess(IMAGES), want, rtol=1e-6)
+    assert np.isnan(net.low).all() and np.isnan(net.level).all()
+    with pytest.raises(ValueError, match="cannot be undone"):
+        net.deprocess(want)
+
+
+def test_a_preprocess_that_overwrites_what_it_gets():
+    def function(x):
+        x /= 255
+        return x
+
+    net, before = Net.of(plain, preprocess=function), IMAGES.copy()
+    np.testing.assert_allclose(net.preprocess(IMAGES), before / 255, rtol=1e-6)
+    np.testing.assert_array_equal(IMAGES, before)
+
+
+def test_grey_models_want_a_preprocess():
+    model = keras.Sequential([keras.Input((32, 24, 1)), layers.Flatten(), layers.Dense(3)])
+    with pytest.raises(ValueError, match=r"takes images \(N, 32, 24, 1\).*RGB, without"):
+        Net.of(model)
+    net = Net.of(model, preprocess=lambda x: x.mean(-1, keepdims=True) / 255)
+    assert vizlib.logits(net.model, net.preprocess(IMAGES)).shape == (2, 3)
+
+
+@pytest.mark.parametrize("first", [[], [layers.ZeroPadding2D()], [layers.Dropout(0.1)]])
+def test_nothing_scales_the_images(first):
+    parts = [*first, layers.Conv2D(4, 3, activation="relu"), *head()]
+    model = keras.Sequential([keras.Input((32, 24, 3)), *parts], name="bare")
+    with pytest.warns(UserWarning, match="No layer of 'bare' scales its images.*x / 255"):
+        Net.of(model)
+    Net.of(model, preprocess=lambda x: x)  # said, so no warning
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+def several():
+    x = keras.Input((32, 24, 3))
+    y = backbone()(layers.Rescaling(1 / 255)(x))
+    pooled = layers.GlobalAveragePooling2D()(y)
+    return keras.Model(x, [layers.Dense(3)(pooled), layers.Dense(2)(pooled)], name="several")
+
+
+def two_inputs():
+    x, y = keras.Input((32, 24, 3)), keras.Input((5,))
+    flat = layers.Concatenate()([layers.Flatten()(x), y])
+    return keras.Model([x, y], layers.Dense(3)(flat), name="pair")
+
+
+def of_any_size():
+    return keras.Sequential(
+        [keras.Input((None, None, 3)), layers.Rescaling(1 / 255), layers.Conv2D(4, 3), *head()]
+    )
+
+
+@pytest.mark.parametrize(
+    "model, options, says",
+    [
+        (3, {}, "takes a keras.Model, not int"),
+        (keras.Sequential([layers.Dense(3)]), {}, "no weights yet"),
+        (two_inputs(), {}, "'pair' does not take one batch of images"),
+        (several(), {}, r"gives \(N, 3\), \(N, 2\).*model\.outputs\[0\]"),
+        (backbone(), {}, r"gives \(N, 8, 6, 6\)"),
+        (plain, dict(labels=["a"]), "3 classes and there are 1 labels"),
+        (plain, dict(size=32), r"takes images of \(32, 24\), not of \(32, 32\)"),
+        (plain, dict(preprocess=lambda x: x[:, ::2]), r"preprocess gives \(1, 16, 24, 3\)"),
+        (plain, dict(preprocess=lambda x: x / 0), "preprocess gives"),
+        (of_any_size(), {}, "size=224"),
+        (of_any_size(), dict(size=0), "size is a whole number"),
+    ],
+)
+def test_what_is_no_net(model, options, says):
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match=says):
+        Net.of(model, **options)
+
+
+def test_the_model_in_the_sentence_on_several_outputs_is_a_net():
+    model = several()
+    with pytest.raises(ValueError, match="gives") as refused:
+        Net.of(model)
+    how = re.search(r"keras\.Model\(.*?\]\)", str(refused.value))[0]
+    assert Net.of(eval(how, {"keras": keras, "model": model})).labels == ("0", "1", "2")
+
+
+# ---- files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_file_of_a_model_is_loaded(tmp_path, suffix):
+    model = sequential()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the older format
+        model.save(tmp_path / f"mine{suffix}")
+        net = vizlib.load(str(tmp_path / f"mine{suffix}"))
+    assert net.name == "mine" and net.features == "mean"
+    x = net.preprocess(IMAGES)
+    np.testing.assert_allclose(
+        vizlib.logits(net.model, x), vizlib.logits(model, x), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_the_environment_may_name_a_file(tmp_path, monkeypatch):
+    sequential().save(tmp_path / "mine.keras")
+    monkeypatch.setenv("VIZLIB_MODEL", str(tmp_path / "mine.keras"))
+    assert vizlib.load().name == "mine"
+
+
+def test_a_file_that_runs_code_is_not_loaded(tmp_path):
+    model = keras.Sequential([sequential(), layers.Lambda(lambda x: x * 1)])
+    model.save(tmp_path / "mine.keras")
+    with pytest.raises(ValueError, match="holds code that runs.*safe_mode=False"):
+        vizlib.load(tmp_path / "mine.keras")
+
+
+def test_weights_alone_are_no_model(tmp_path):
+    sequential().save_weights(tmp_path / "mine.weights.h5")
+    with pytest.raises(ValueError, match="weights alone go into load"):
+        vizlib.load(tmp_path / "mine.weights.h5")
