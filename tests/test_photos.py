@@ -345,9 +345,43 @@ def test_fit_refuses_what_is_no_image_or_no_size():
     for wrong in (image / 255, image[..., 0], image[None], image[:0], "hens"):
         with pytest.raises(ValueError, match="one uint8 image"):
             photos.fit(wrong, 5)
-    for size in (0, -3, 2.5, 227.0, "5", None, True, (5, 0), (5, 2.5)):
-        with pytest.raises(ValueError, match="size is a whole number of at least 1, not"):
+    for size in (0, -3, 2.5, 227.0, "5", None, True, (5, 0), (5, 2.5), (), (5,), (5, 5, 3)):
+        with pytest.raises(ValueError, match="size is a whole number of at least 1, or two"):
             photos.fit(image, size)
-    for size in ((), (5,), (5, 5, 3)):
-        with pytest.raises(ValueError, match="one number of pixels or a height and a width"):
-            photos.fit(image, size)
+
+
+def test_a_folder_in_order_and_what_could_not_be_read(tmp_path):
+    """Turned by EXIF, 16 bits, alpha; a text, half a file; a folder and a hidden file in it."""
+    exif = Image.Exif()
+    exif[0x112] = 6
+    colours = np.zeros((30, 20, 3), "uint8")
+    colours[:15] = 255, 0, 0
+    Image.fromarray(colours).save(tmp_path / "b.jpg", exif=exif, quality=95)
+    Image.fromarray(np.full((9, 9), 32768, "uint16")).save(tmp_path / "a.png")
+    Image.fromarray(np.zeros((9, 9, 4), "uint8")).save(tmp_path / "c.png")
+    (tmp_path / "d.txt").write_text("no image")
+    (tmp_path / "e.jpg").write_bytes((tmp_path / "b.jpg").read_bytes()[:300])
+    (tmp_path / ".hidden").write_text("")
+    (tmp_path / "inner").mkdir()
+    with pytest.warns(UserWarning, match=r"^2 of 5 files: 'd.txt' is not an image.*; 'e.jpg'"):
+        images, names = photos.load_folder(tmp_path, (12, 18))
+    assert names == ["a.png", "b.jpg", "c.png"] and images.shape == (3, 12, 18, 3)
+    assert (images[0] == 127).all() or (images[0] == 128).all()  # half of 65535
+    assert images[1][6, 16, 0] > 200 > 60 > images[1][6, 2, 0]  # upright, red is on the right
+    assert (images[2] == 128).all()  # wholly transparent
+
+
+def test_no_folder(tmp_path):
+    for wrong in (tmp_path / "none", 3, None):
+        with pytest.raises(ValueError, match="takes the path of a folder"):
+            photos.load_folder(wrong, 8)
+    with pytest.raises(ValueError, match="No photograph in"):
+        photos.load_folder(tmp_path, 8)
+    (tmp_path / "a.txt").write_text("no image")
+    with pytest.raises(ValueError, match="can be read: 'a.txt' is not an image"):
+        photos.load_folder(tmp_path, 8)
+    Image.fromarray(np.zeros((1, 1, 3), "uint8")).save(tmp_path / "one.png")
+    with pytest.warns(UserWarning, match="1 of 2 files"):
+        assert photos.load_folder(tmp_path, 8)[0].shape == (1, 8, 8, 3)
+    with pytest.raises(ValueError, match="size is a whole number"):
+        photos.load_folder(tmp_path, 0)

@@ -18,13 +18,15 @@ import reprlib
 import threading
 import time
 import urllib.request
+import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from . import data
-from ._checks import as_array, check_whole
+from ._checks import as_array, check_size
+from .types import Size
 
 SHIPPED = {
     "astronaut": "skimage",
@@ -180,7 +182,7 @@ def load(name: str | os.PathLike) -> np.ndarray:
     )
 
 
-def fit(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
+def fit(image: np.ndarray, size: Size) -> np.ndarray:
     """The middle of an image at the shape of `size`, shrunk or enlarged to it without aliasing.
 
     Parameters
@@ -210,13 +212,66 @@ def fit(image: np.ndarray, size: int | tuple[int, int]) -> np.ndarray:
         raise ValueError(
             f"fit takes one uint8 image (H, W, 3), not {image.dtype} of shape {image.shape}."
         )
-    sides = tuple(size) if isinstance(size, tuple | list | np.ndarray) else (size, size)
-    if len(sides) != 2:
-        raise ValueError(f"size is one number of pixels or a height and a width, not {size!r}.")
-    for side in sides:
-        check_whole(side, "size", 1)
-    height, width = map(int, sides)
+    height, width = check_size(size, "size")
     return np.array(ImageOps.fit(Image.fromarray(image), (width, height), Image.Resampling.LANCZOS))
+
+
+def load_folder(path: str | os.PathLike, size: Size) -> tuple[np.ndarray, list[str]]:
+    """All photographs in a folder, each fitted to one size, and the names of their files.
+
+    Files that are no images, or are damaged, are left out, and named in a warning at the end.
+
+    Parameters
+    ----------
+    path : str or Path
+        Folders in it, and files whose names begin with a dot, are not looked at.
+    size : int or (height, width)
+        Pixels, as in `fit`; that of a network is `Net.size`.
+
+    Returns
+    -------
+    ndarray, (N, height, width, 3), uint8, RGB
+    list of str
+        The names of the files, in the order of the alphabet.
+
+    Raises
+    ------
+    ValueError
+        No folder, or one without a single photograph that can be read; a size that is no whole
+        number of pixels.
+
+    Warns
+    -----
+    UserWarning
+        Files that could not be read; the sentence names them and says why.
+
+    Examples
+    --------
+    >>> from vizlib import data, photos
+    >>> images, names = photos.load_folder(data.root() / "barnyard/gallery/hen", 32)
+    >>> images.shape, names[0]
+    ((100, 32, 32, 3), 'hen_00000.jpg')
+    """
+    if not isinstance(path, str | os.PathLike) or not os.path.isdir(path):
+        raise ValueError(f"load_folder takes the path of a folder, not {reprlib.repr(path)}.")
+    images, names, wrong = [], [], []
+    for file in sorted(Path(path).iterdir()):
+        if file.is_file() and not file.name.startswith("."):
+            try:
+                image = _read(file, file.name)
+            except ValueError as error:
+                wrong.append(str(error).partition(": ")[0])
+                continue
+            images.append(fit(image, size))
+            names.append(file.name)
+    said = "; ".join(wrong[:5]) + "; ..." * (len(wrong) > 5)
+    if not images:
+        raise ValueError(
+            f"No photograph in {str(path)!r} can be read{f': {said}' if said else ''}."
+        )
+    if wrong:
+        warnings.warn(f"{len(wrong)} of {len(wrong) + len(names)} files: {said}.", stacklevel=2)
+    return np.stack(images), names
 
 
 def _index():

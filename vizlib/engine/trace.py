@@ -19,7 +19,7 @@ from .. import keras_internals
 from ..models import find_layer
 from . import head, inputs, relu, sight, structure
 from .structure import Implied
-from .walk import back, before, between, layer_of
+from .walk import back, before, dependents, layer_of
 from .windows import WEIGHTED, axes, sees
 
 
@@ -163,11 +163,9 @@ def _make(model, spec, rule, layer, at, score, of):
     run = function.get_concrete_function()
     x, start = known["ends"]
     _check_changes_nothing(model, run.graph)
-    _check_each_alone(model, x, start)
-    _check_fixed(model, x, start)
+    halves = _check_answer(model, x, start)
     kind, middle, shape = known.get("kind"), known.get("middle", 0.0), tuple(start.shape[1:])
-    half = any(t.dtype == tf.float16 for op in run.graph.get_operations() for t in op.outputs)
-    return Trace(run, shape, kind, middle, spec.shape[0], half if of else None, [])
+    return Trace(run, shape, kind, middle, spec.shape[0], halves if of else None, [])
 
 
 def _check_changes_nothing(model, graph):
@@ -180,21 +178,10 @@ def _check_changes_nothing(model, graph):
             )
 
 
-def _check_each_alone(model, x, end):
-    ops, depends = between(x, end)
+def _check_answer(model, x, start):
+    """Raise where it does not depend on the image alone; whether any of it is in half precision."""
+    mixed, ops = [], before(start)
     for op in ops:
-        (taken, *others) = op.inputs
-        single = sees(op) == "mix" and op.type not in WEIGHTED and taken.ref() in depends
-        batch = taken.shape.rank and taken.shape[0] == x.shape[0]  # no axis of stacked branches
-        if single and batch and len(others) < 2 and 0 in (axes(op) or ()):
-            raise ValueError(
-                f"{model.name!r} mixes the images of a batch ({layer_of(op, model)}), so what it "
-                "predicts of one depends on the others: build it so that it does not."
-            )
-
-
-def _check_fixed(model, x, end):
-    for op in before(end):
         if "Random" in op.type or op.type in ("Multinomial", "TruncatedNormal"):
             raise ValueError(
                 f"{model.name!r} draws random numbers when it is called ({layer_of(op, model)}), "
@@ -203,6 +190,19 @@ def _check_fixed(model, x, end):
         turned = op.type == "Transpose" and back(op.inputs[0], ("Cast", "Identity"), {x.ref()}) is x
         if turned and np.array_equal(tf.get_static_value(op.inputs[1]), (0, 2, 3, 1)):
             raise ValueError(inputs.CHANNELS_FIRST.format(model.name, inputs.written(x.shape)))
+        if sees(op) == "mix" and op.type not in WEIGHTED and len(op.inputs) < 3:
+            (taken, *_) = op.inputs
+            batch = taken.shape.rank and taken.shape[0] == x.shape[0]  # no axis of stacked branches
+            if batch and 0 in (axes(op) or ()):
+                mixed.append(op)
+    depends = dependents(x) if mixed else ()
+    for op in mixed:
+        if op.inputs[0].ref() in depends:
+            raise ValueError(
+                f"{model.name!r} mixes the images of a batch ({layer_of(op, model)}), so what it "
+                "predicts of one depends on the others: build it so that it does not."
+            )
+    return any(t.dtype == tf.float16 for op in ops for t in op.outputs)
 
 
 def _called(model, x):
