@@ -142,7 +142,7 @@ NO_MAPS = [
     (True, r"not \(\)"),
     (np.ones((4, 4)), r"not \(4, 4\)"),
     (np.ones((0, 4, 4)), r"not \(0, 4, 4\)"),
-    (np.ones((1, 4, 4, 0)), "Maps have"),
+    (np.ones((1, 4, 4, 0)), r"not \(1, 4, 4, 0\)"),
 ]
 
 

@@ -16,7 +16,7 @@ class Sight(NamedTuple):
     flat: int | None = None  # channels of a map whose positions were put into one axis
     whole: str = ""  # the operation that takes in all of the image
     lost: str = ""  # why the field is not known
-    moved: bool = False  # it is lost since positions were moved: turned, mirrored
+    moved: bool = False  # it is lost since a map was turned or mirrored
 
 
 def sights(run, size):
@@ -74,10 +74,10 @@ def _through(op, taken):
         found = _reshaped(op, sight, name)
     elif sees in ("window", "crop") and not (at or others or sight.flat):
         found = _within(windows.of_operation(op, sight.map), sight, name)
-        found = found._replace(moved=bool(found.lost) and windows.mirrors(op))
+        found = found._replace(moved=bool(found.lost) and windows.turns(op))
     else:
         what = "is not known" if sees in (None, "mix") else "moves or enlarges the map"
-        found = Sight(lost=f"{name} {what}", moved=sees == "move")
+        found = Sight(lost=f"{name} {what}", moved=windows.turns(op))
     return found._replace(whole=whole or found.whole)
 
 

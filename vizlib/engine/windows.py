@@ -158,9 +158,11 @@ def of_operation(op, size):
     return _padded(op, extent, op.get_attr("strides")[1:3], size)
 
 
-def mirrors(op):
-    """Whether an operation is a slice from the end to the start."""
-    return op.type == "StridedSlice" and any((s or 0) < 0 for s in _static(op.inputs[3]))
+def turns(op):
+    """Whether an operation puts what is in a map in another order."""
+    if op.type == "StridedSlice":
+        return any((step or 0) < 0 for step in _static(op.inputs[3]))
+    return op.type in ("ReverseV2", "Roll", "Transpose")
 
 
 def _static(tensor):
