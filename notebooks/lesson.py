@@ -696,19 +696,23 @@ def _(answer):
 
 @grader("7.3")
 def _(answer, *, table):
-    named = [r for r in table if (r["set"], r["grade"]) == ("Labrador and tabby", "named")]
-    rows, answer = {row["method"].lower(): row for row in named}, str(answer).strip().lower()
-    if answer not in rows:
-        return f"not yet: give one of {', '.join(row['method'] for row in named)}"
-    if answer in ("random", "centre", "edge detector"):
-        return (
-            "not yet: that is a baseline, which is never told the class; name a method of the "
-            "course"
-        )
-    low, high = (float(rows[answer][v]) for v in ("low", "high"))
-    if low <= 0.5:
+    signed, absolute = (
+        {
+            row["method"].lower(): float(row["value"])
+            for row in table
+            if row["grade"] == f"new last layer, {sign}"
+        }
+        for sign in ("signed", "absolute")
+    )
+    answer = str(answer).strip().lower()
+    if answer not in signed:
+        return f"not yet: give one of {', '.join(signed)}"
+    if signed[answer] < 0.3 and absolute[answer] > 0.8:
         return None
-    return f"not yet: its interval, {low:.2f} to {high:.2f}, lies above 0.5"
+    return (
+        f"not yet: its signed maps correlate at {signed[answer]:.1f} before and after, its "
+        f"absolute ones at {absolute[answer]:.1f}"
+    )
 
 
 @grader("7.4")

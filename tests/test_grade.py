@@ -16,42 +16,80 @@ STORED = data.root() / "truth"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", grade.METHODS)
-def test_grades_have_not_drifted(name):
-    """The first 14 images of a set where a method is quick, else the first 2."""
-    method = grade.METHODS[name]
-    with np.load(grade.file(STORED, name)) as stored:
-        for where, grader, pictures in grade.sets(method.slow):
-            count = 2 if method.slow or where in ("steps", "forgetting") else 14
-            for key, now in grade.grade(method, grader, pictures[:count]).items():
-                then = stored[f"{where}/{key}"][:count]
+@pytest.mark.parametrize("method", grade.METHODS)
+def test_grades_have_not_drifted(method, monkeypatch):
+    """The first 2 images of each set, on the networks that are shipped; one draw of new weights."""
+    monkeypatch.setattr(grade, "DRAWS", 1)
+    with np.load(grade.file(method)) as stored:
+        for where, grader, _, images in grade.sets():
+            images = images if where == "forgetting" else images[:2]  # a mean over images
+            for key, now in grade.grade(grader, method, 0, images).items():
+                then = stored[f"0/{where}/{key}"][: len(now)]
                 assert (np.isnan(then) == np.isnan(now)).all(), key
                 # of near ties either may win on another processor
-                if key == "pointing" or key.startswith("parts"):
-                    assert np.nanmean(np.abs(then - now)) < 0.1, key
+                if "pointing" in key or "parts" in key:
+                    assert np.nanmean(np.abs(then - now)) < 0.3, key
                 else:
-                    np.testing.assert_allclose(now, then, rtol=0.02, atol=0.01, err_msg=key)
+                    np.testing.assert_allclose(now, then, rtol=0.02, atol=0.02, err_msg=key)
+
+
+def rows():
+    with open(STORED / "table.csv", newline="") as f:
+        header, *found = csv.reader(f)
+    assert tuple(header) == grade.HEADER
+    return found
 
 
 def test_the_table_follows_from_the_grades():
-    with open(STORED / "table.csv", newline="") as f:
-        header, *rows = csv.reader(f)
-    assert header == ["method", "set", "grade", "pictures", "value", "low", "high"]
-    found = [[str(v) for v in row] for row in grade.summary(STORED)]
-    assert [row[:4] for row in found] == [row[:4] for row in rows]
-    np.testing.assert_allclose(
-        np.array([row[4:] for row in found], float),
-        np.array([row[4:] for row in rows], float),
-        atol=0.002,
-    )
-    assert "\n".join(grade.table(rows)) + "\n" == (STORED / "table.md").read_text()
+    found = [[str(v) for v in row] for row in grade.summary()]
+    assert [row[:5] + row[10:11] for row in found] == [row[:5] + row[10:11] for row in rows()]
+    numbers = [[row[5:10] + row[11:] for row in table] for table in (found, rows())]
+    np.testing.assert_allclose(*np.array(numbers, float), atol=0.002)
+    assert "\n".join(grade.table(rows())) == (STORED / "table.md").read_text()
+
+
+def test_all_methods_of_a_panel_are_graded_on_the_same_images():
+    for key, methods in grade.stored().items():
+        assert len({values.shape for values in methods.values()}) == 1, key
 
 
 def test_what_needs_no_network_is_graded_as_chance():
-    with open(STORED / "table.csv", newline="") as f:
-        rows = {(r["method"], r["set"], r["grade"]): r for r in csv.DictReader(f)}
-    for key, chance in (
-        (("random", "animals", "inside"), 1),
-        (("edge detector", "Labrador and tabby", "named"), 0.5),
-    ):
-        assert abs(float(rows[key]["value"]) - chance) < 0.02, key
+    values = {tuple(row[:4]): float(row[5]) for row in rows()}
+    for view in grade.VIEWS:
+        assert abs(values[view, "animals", "inside", "random"] - 1) < 0.02
+        for baseline in grade.BASELINES:  # they are never told the class
+            assert abs(values[view, "Labrador and tabby", "named", baseline] - 0.5) < 0.02
+            assert abs(values[view, "mosaics", "mosaic", baseline] - 0.25) < 0.02
+            assert values[view, "animals", "inside, less another class", baseline] == 0
+    for layers in ("last layer", "all layers"):
+        for sign in ("signed", "absolute"):
+            grades = values["evidence", "forgetting", f"new {layers}, {sign}", "random"]
+            assert abs(grades) < 0.1
+
+
+def test_what_was_not_graded_is_left_out():
+    """CAM has a network of its own, and occlusion covers."""
+    missing = {
+        key[2]: set(grade.METHODS) - set(methods)
+        for key, methods in grade.stored().items()
+        if set(methods) != set(grade.METHODS)
+    }
+    assert missing == {
+        "parts, mean": {"occlusion", "CAM"},
+        "parts, blur": {"occlusion", "CAM"},
+        "cap, colleague": {"CAM"},
+        "cap, colleague, less another class": {"CAM"},
+        "insertion": {"CAM"},
+        "deletion": {"CAM"},
+    }
+
+
+def test_settings_are_the_best_of_those_tried():
+    with open(STORED / "settings.csv", newline="") as f:
+        tried = list(csv.DictReader(f))
+    for (method, name), (_, values) in grade.CHOICES.items():
+        here = [row for row in tried if (row["method"], row["setting"]) == (method, name)]
+        assert [float(row["value"]) for row in here] == list(values)
+        best = max(here, key=lambda row: float(row["inside"]))
+        assert [row["chosen"] for row in here].count("yes") == 1
+        assert best["chosen"] == "yes" and grade.setting(method, name) == best["value"]

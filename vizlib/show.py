@@ -464,7 +464,8 @@ def grades(panels: dict[str, tuple[dict, float | None]], *, width: float = 10.0)
     ----------
     panels : dict
         Title -> (rows, chance): rows a dict of name -> (value, low, high), all panels with names of
-        the first; chance a number that a thin line marks, or None.
+        the first; chance a number that a thin line marks, or None. Two further numbers of a row,
+        the lowest and the highest of several networks, are a pale bar.
     width : float
         In inches.
 
@@ -486,7 +487,9 @@ def grades(panels: dict[str, tuple[dict, float | None]], *, width: float = 10.0)
         np.atleast_1d(fig.subplots(1, len(panels), sharey=True)), panels.items()
     ):
         lines = [names.index(name) for name in rows]
-        value, low, high = np.array(list(rows.values())).T
+        value, low, high, *span = np.array(list(rows.values())).T
+        if span:
+            ax.hlines(lines, *span, color="C0", alpha=0.25, linewidth=6)
         ax.errorbar(
             value, lines, xerr=(value - low, high - value), fmt="o", markersize=4, linewidth=1.2
         )
