@@ -154,11 +154,13 @@ def grid_pointing(
 
 
 def evidence(maps: Maps, size: Size) -> np.ndarray:
-    """What speaks for a class, on one grid for all methods: a reduction that favours none.
+    """What speaks for a class, on one grid for all methods.
 
     Signed values are summed over the channels and averaged over the cells of the grid; what is
     negative then counts as 0. Maps of gradients and class maps can be compared after it, since how
-    they are smoothed and whether signs count is the same for both.
+    they are smoothed and whether signs count is the same for both. Colours are added up, as
+    contributions are; a plain gradient then tells what more light would do, and the gradient times
+    the image what the image contributes.
 
     Parameters
     ----------
