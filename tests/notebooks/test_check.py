@@ -92,8 +92,11 @@ def test_a_right_answer_may_change_what_it_is_given(number, answer, given, capsy
 
 @pytest.mark.parametrize("answer", ["DeconvNet", "deconvnet", " DECONVNET "])
 def test_the_name_of_a_method_in_any_letters(answer, capsys):
-    row = {"method": "DeconvNet", "set": "Labrador and tabby", "grade": "named"}
-    lesson.check("7.3", answer, table=[{**row, "low": "0.4", "high": "0.6"}])
+    table = [
+        {"method": "DeconvNet", "grade": f"new last layer, {sign}", "value": value}
+        for sign, value in (("signed", "0.1"), ("absolute", "0.9"))
+    ]
+    lesson.check("7.3", answer, table=table)
     assert capsys.readouterr().out == "Exercise 7.3: right.\n"
 
 
