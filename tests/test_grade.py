@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vizlib import data
+from vizlib import data, show
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "data/make"))
 import grade
@@ -82,6 +82,11 @@ def test_what_was_not_graded_is_left_out():
         "insertion": {"CAM"},
         "deletion": {"CAM"},
     }
+
+
+def test_a_figure_shows_the_span_of_the_networks():
+    (ax,) = show.grades({"grade": ({"method": (2.0, 1.5, 2.5, 1.0, 3.0)}, None)}).axes
+    assert ax.collections[0].get_segments()[0].tolist() == [[1.0, 0.0], [3.0, 0.0]]
 
 
 def test_settings_are_the_best_of_those_tried():
