@@ -442,7 +442,7 @@ COLUMNS = {
     "all layers new, signed": ("forgetting", "new all layers, signed"),
     "all layers new, absolute": ("forgetting", "new all layers, absolute"),
 }
-# Of the figure: whether more or less is better, and the value of a map without any idea.
+# Of the figure.
 PANELS = {
     "mass inside\nthe animal": ("animals", "inside"),
     "share of the named\nof two animals": ("Labrador and tabby", "named"),
