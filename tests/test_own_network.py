@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import layers
 
 import vizlib
-from vizlib import Net, widgets
+from vizlib import Net, photos, show, widgets
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (2, 32, 24, 3)).astype("uint8")
@@ -89,6 +89,56 @@ def test_any_model_is_a_net(build):
     maps = vizlib.activations(net.model, x, net.features)
     np.testing.assert_allclose(vizlib.features(net.model, x), maps, rtol=1e-5)
     assert vizlib.grad_cam(net.model, x, net.index("hen")).any()
+
+
+OTHERS = RNG.integers(0, 256, (6, 40, 50, 3)).astype("uint8")
+
+
+@pytest.mark.parametrize("build", [transfer, sequential], ids=lambda f: f.__name__)
+def test_overview_shows_seven_lenses_of_any_net(build):
+    net = Net.of(build(), labels=LABELS)
+    fig = show.overview(net, IMAGES, ["dog", 2], others=OTHERS)
+    titles = [axes.get_title() for axes in fig.axes[:8]]
+    assert titles[0] == "picture" and titles[-1] == "Grad-CAM" and len(set(titles)) == 8
+    p = vizlib.probabilities(net.model, net.preprocess(IMAGES))
+    rows = [axes.get_ylabel() for axes in fig.axes[::8]]
+    assert rows == [f"dog\n{p[0, 1]:.2f}", f"hen\n{p[1, 2]:.2f}"]
+    assert all(len(axes.images) == 1 for axes in fig.axes)
+    predicted = show.overview(net, IMAGES[:1], others=OTHERS).axes[0].get_ylabel()
+    assert predicted.startswith(LABELS[p[0].argmax()])
+
+
+def test_the_nearest_of_the_others_is_not_the_image_itself():
+    net = Net.of(transfer(), labels=LABELS)
+    others = np.stack([IMAGES[0], *(photos.fit(image, (32, 24)) for image in OTHERS)])
+    drawn = show.overview(net, IMAGES[:1], others=others).axes[2].images[0].get_array()
+    x = vizlib.features(net.model, net.preprocess(others))
+    second = np.argsort(np.linalg.norm(x - x[0], axis=1))[1]
+    np.testing.assert_array_equal(drawn, others[second])
+
+
+def test_a_lens_that_refuses_leaves_its_column_empty():
+    x = keras.Input((32, 24, 3))
+    y = layers.Conv2D(4, 3, activation="gelu")(layers.Rescaling(1 / 255)(x))
+    y = layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(y))
+    net = Net.of(keras.Model(x, y, name="smooth"), labels=LABELS)
+    with pytest.warns(UserWarning, match="No guided backprop for smooth: "):
+        fig = show.overview(net, IMAGES[:1], others=OTHERS)
+    assert [bool(axes.images) for axes in fig.axes] == [True] * 6 + [False, True]
+
+
+@pytest.mark.parametrize(
+    "net, targets, says",
+    [
+        (transfer(), None, "make one of your model, vizlib.Net.of"),
+        (Net.of(transfer(), labels=LABELS), "cow", "no single class called 'cow'"),
+        (Net.of(transfer(), labels=LABELS), ["cat"], "1 targets for 2 images"),
+        (Net.of(transfer(), labels=LABELS), 3, "has the classes 0 to 2, not [3, 3]"),
+    ],
+)
+def test_what_overview_refuses(net, targets, says):
+    with pytest.raises(ValueError, match=re.escape(says)):
+        show.overview(net, IMAGES, targets, others=OTHERS)
 
 
 def test_explorers_open_on_a_net_of_a_nested_model():

@@ -120,6 +120,7 @@ def test_names_that_people_say():
     for name, file in said.items():
         np.testing.assert_array_equal(photos.load(name), photos.load(file))
     assert set(photos.ALSO.values()) <= set(photos.names())
+    assert set(photos.names()) - set(photos.names(fetched=False)) == set(photos.FETCHED)
 
 
 def test_names_of_what_is_here_come_first():

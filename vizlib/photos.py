@@ -110,8 +110,13 @@ FETCHED = {
 }
 
 
-def names() -> tuple[str, ...]:
+def names(*, fetched: bool = True) -> tuple[str, ...]:
     """The photographs `load` knows: those on this machine first, then those it fetches.
+
+    Parameters
+    ----------
+    fetched : bool
+        False: only those on this machine.
 
     Examples
     --------
@@ -119,7 +124,7 @@ def names() -> tuple[str, ...]:
     >>> photos.names()[:3]
     ('bison', 'chameleon', 'cow')
     """
-    return (*_index(), *SHIPPED, *FETCHED)
+    return (*_index(), *SHIPPED, *(FETCHED if fetched else ()))
 
 
 def load(name: str | os.PathLike) -> np.ndarray:

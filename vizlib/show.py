@@ -5,6 +5,7 @@ Functions that draw return a matplotlib Figure; `figure` puts it on the page.
 
 import io
 import reprlib
+import warnings
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -14,8 +15,19 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
+from . import photos
 from ._checks import as_array, as_numbers
+from .backprop import guided_backprop
+from .class_maps import grad_cam
+from .embeddings import features, neighbours
+from .engine import probabilities
+from .feature_maps import activations
+from .gradients import saliency
+from .models import Net
+from .patches import crop, top_patches
+from .perturbation import occlusion
 from .types import Maps
 
 DPI, WIDEST = 144, 10  # dots per inch, inches
@@ -501,6 +513,130 @@ def grades(panels: dict[str, tuple[dict, float | None]], *, width: float = 10.0)
         ax.tick_params(axis="x", labelsize=7)
         ax.grid(axis="y", linewidth=0.3)
     return fig
+
+
+def overview(
+    net: Net,
+    images: Sequence[np.ndarray],
+    targets: Sequence[str | int] | str | int | None = None,
+    *,
+    others: Sequence[np.ndarray] | None = None,
+    width: float = 10.0,
+) -> Figure:
+    """Images seen in the seven ways of the course, one row for each.
+
+    The strongest unit of the last but one of `net.stages`; the nearest of `others` by
+    `net.features`; four patches of them that excite that unit most; and, for the class, occlusion,
+    saliency (smoothed), guided backprop and Grad-CAM.
+
+    Parameters
+    ----------
+    net : Net
+    images : sequence of arrays, (H, W, 3), uint8
+        Of any size: the middle of each is fitted to the network.
+    targets : class names or numbers, one for each image or one for all, optional
+        Without them, the class that the network predicts.
+    others : sequence of arrays, (H, W, 3), uint8, optional
+        What the images are compared with; without them, the photographs on this machine.
+    width : float
+        In inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To the left of each row stand the class and its probability. A method that refuses the
+        network leaves its column empty, and a warning says why.
+
+    Raises
+    ------
+    ValueError
+        No `Net`.
+    ValueError
+        A network whose outputs are no probabilities.
+    ValueError
+        A class that the network does not know, or targets of another number than the images.
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib import barnyard, show
+    >>> net, some = vizlib.load("pocket"), barnyard.load(seeds=0).images
+    >>> fig = show.overview(net, some[:1], "hen", others=some[1:])
+    >>> fig.axes[0].get_ylabel().split()
+    ['hen', '1.00']
+    """
+    if not isinstance(net, Net):
+        raise ValueError(
+            f"overview takes a Net, not {type(net).__name__}: "
+            "make one of your model, vizlib.Net.of(model)."
+        )
+    if others is None:
+        others = [photos.load(name) for name in photos.names(fetched=False)]
+    images = np.stack([photos.fit(image, net.size) for image in images])
+    others = np.stack([photos.fit(image, net.size) for image in others])
+    model, x, side = net.model, net.preprocess(images), min(net.size)
+    layer = net.stages[-2:][0]  # of VGG's five the fourth
+    p = probabilities(model, x, batch_size=8)
+    if targets is None:
+        targets = p.argmax(1).tolist()
+    targets = [targets] * len(x) if isinstance(targets, str | int) else list(targets)
+    if len(targets) != len(x):
+        raise ValueError(f"There are {len(targets)} targets for {len(x)} images: give one each.")
+    k = np.array([net.index(name) if isinstance(name, str) else int(name) for name in targets])
+    if k.min() < 0 or k.max() >= p.shape[1]:
+        raise ValueError(f"{net.name} has the classes 0 to {p.shape[1] - 1}, not {k.tolist()}.")
+    maps = activations(model, x, layer, batch_size=8)
+    units = maps.max((1, 2)).argmax(1)
+
+    def batches():
+        return (net.preprocess(others[i : i + 8]) for i in range(0, len(others), 8))
+
+    def nearest():
+        _, found = neighbours(features(model, batches()), features(model, x, batch_size=8), 2)
+        itself = (others[found[:, 0]] == images).all((1, 2, 3))
+        return others[np.where(itself, found[:, 1], found[:, 0])]
+
+    def patches():
+        best = crop(others, top_patches(model, batches(), layer, channels=units, k=4))
+        return [np.vstack([np.hstack(four[:2]), np.hstack(four[2:])]) for four in best]
+
+    def covered():
+        patch = max(2, side // 6)  # so few positions that windows do not pay
+        return occlusion(
+            model, x, k, patch=patch, stride=patch // 2, incremental=False, batch_size=8
+        ).heatmap()
+
+    def guided():
+        return signed(net.rgb(guided_backprop(model, x, k, batch_size=8)), share=0.99)
+
+    def laid_over(heats):
+        return [overlay(image, heat) for image, heat in zip(images, heats)]
+
+    ways = {
+        "activations": lambda: laid_over(maps[range(len(x)), ..., units]),
+        "nearest": nearest,
+        "best patches": patches,
+        "occlusion": lambda: laid_over(covered()),
+        "saliency": lambda: laid_over(
+            gaussian_filter(saliency(model, x, k, batch_size=8), (0, side / 100, side / 100))
+        ),
+        "guided backprop": guided,
+        "Grad-CAM": lambda: laid_over(grad_cam(model, x, k, batch_size=8)),
+    }
+    columns = [list(images)]
+    for name, way in ways.items():
+        try:
+            columns.append(list(way()))
+        except ValueError as error:
+            warnings.warn(f"No {name} for {net.name}: {error}", stacklevel=2)
+            columns.append([None] * len(x))
+    return grid(
+        [image for row in zip(*columns) for image in row],
+        titles=["picture", *ways],
+        columns=len(columns),
+        rows=[f"{net.labels[c].replace('_', ' ')}\n{q[c]:.2f}" for c, q in zip(k, p)],
+        width=width,
+    )
 
 
 def enlarge(picture: np.ndarray, side: int) -> np.ndarray:
