@@ -8,7 +8,7 @@ import numpy as np
 from IPython.display import display
 
 import vizlib
-from vizlib import activations, barnyard, data
+from vizlib import activations, barnyard, data, photos
 
 HERE = Path(__file__).parent
 
@@ -55,16 +55,6 @@ def _show_picture(picture, text):
         )
         return
     display(bundle, metadata={"image/jpeg": {"alt": alt, **size}}, raw=True)
-
-
-def sample(n):
-    """How many pictures of a class to use: n, or one in a trial run of a large network."""
-    return 1 if os.environ.get("VIZLIB_WEIGHTS") == "random" else n
-
-
-def work(n):
-    """How many windows a side, samples or steps to use: n, or two in a trial run."""
-    return 2 if os.environ.get("VIZLIB_WEIGHTS") == "random" else n
 
 
 def record(number, **arrays):
@@ -208,6 +198,22 @@ def _(answer, *, strongest, labels, of):
     return f"not yet: unit {answer} leads by {lead[answer]:.2f}, another one by {lead[right]:.2f}"
 
 
+@grader("1.4")
+def _(answer, *, net, names, before, after):
+    first, second = (
+        vizlib.logits(net.model, net.preprocess(pictures)).argmax(1) for pictures in (before, after)
+    )
+    changed = dict(zip(names, first != second))
+    given = {str(n).strip().lower() for n in ([answer] if isinstance(answer, str) else answer)}
+    if unknown := sorted(given - set(names)):
+        return f"not yet: {unknown[0]!r} is none of {', '.join(names)}"
+    if kept := [name for name in names if name in given and not changed[name]]:
+        k = names.index(kept[0])
+        return f"not yet: {kept[0]} is {net.labels[first[k]]} before and after"
+    missing = sum(changed.values()) - len(given)
+    return f"not yet: all that you name do change, and {missing} more" if missing else None
+
+
 # ---- lesson 2 ------------------------------------------------------------------------------------
 
 
@@ -283,6 +289,22 @@ def _(answer, *, vectors, labels):
         return None
     gap = gaps[barnyard.CLASSES.index(names[0]), barnyard.CLASSES.index(names[1])]
     return f"not yet: these centres are {gap:.1f} apart, the nearest two {gaps.min():.1f}"
+
+
+@grader("2.4")
+def _(answer, *, crops, photograph):
+    given = [float(a) for a in np.atleast_1d(answer)]
+    if len(given) != 2:
+        return f"not yet: two shares are asked for, yours are {len(given)}"
+    if not all(0 <= share <= 1 for share in given):
+        return "not yet: a share lies between 0 and 1"
+    for share, space in zip(given, ("colours", "network")):
+        _, found = vizlib.neighbours(crops[space], crops[space], 6)
+        right = (photograph[found[:, 1:]] == photograph[:, None]).mean()
+        if abs(share - right) > 0.1:
+            more = "more" if right > share else "less"
+            return f"not yet: by {'the ' * (space == 'network')}{space} it is {more} than {share:g}"
+    return None
 
 
 # ---- lesson 3 ------------------------------------------------------------------------------------
@@ -394,6 +416,37 @@ def _(answer, *, dissected):
     )
 
 
+@grader("3.4")
+def _(answer, *, net, layer, unit, pictures, size):
+    shares, names = (1, 1 / 2, 1 / 4), ("cat", "lemur")
+    pair = [float(a) for a in np.atleast_1d(answer)]
+    if len(pair) != 2 or not set(pair) <= set(shares):
+        return "not yet: give two of 1, 1/2 and 1/4, first the cat's, then the lemur's"
+    right = [
+        max(shares, key=lambda share: _largest(net, layer, unit, picture, share, size))
+        for picture in pictures
+    ]
+    if pair == right[::-1] and pair != right:
+        return "not yet: these two are the other way round; which animal's eye is too large"
+    for name, share, best in zip(names, pair, right):
+        if share != best:
+            change = "smaller" if best < share else "larger"
+            return (
+                f"not yet: the {name} excites the unit more when it is {change}; compare its eye "
+                "with the window of the unit"
+            )
+    return None
+
+
+def _largest(net, layer, unit, picture, share, size):
+    """A unit's largest activation on a picture that is a share of `size`, in the middle of grey."""
+    height, width = (round(share * side) for side in size)
+    top, left = (size[0] - height) // 2, (size[1] - width) // 2
+    canvas = np.full((*size, 3), 127, "uint8")
+    canvas[top : top + height, left : left + width] = photos.fit(picture, (height, width))
+    return activations(net.model, net.preprocess(canvas[None]), layer)[..., unit].max()
+
+
 # ---- lesson 4 ------------------------------------------------------------------------------------
 
 
@@ -472,6 +525,22 @@ def _(answer, *, net, x, target, patch, stride):
     )
 
 
+@grader("4.4")
+def _(answer, *, net, picture, corners, side):
+    if np.shape(answer) != (3,):
+        return "not yet: give three names of classes"
+    views = []
+    for row, column in corners:
+        views.append(picture.copy())
+        views[-1][row : row + side, column : column + side] = picture.mean((0, 1))
+    best = vizlib.logits(net.model, net.preprocess(np.stack(views))).argmax(1)
+    given = [net.index(name) for name in answer]
+    right = sum(int(a == b) for a, b in zip(given, best))
+    if right == 3:
+        return None
+    return f"not yet: {right} of 3 are right; what is left of the cow that a dog has, too"
+
+
 # ---- lesson 5 ------------------------------------------------------------------------------------
 
 
@@ -535,7 +604,7 @@ def _(answer):
 
 @grader("5.3")
 def _(answer, *, net, x, target):
-    tried = (0.25, 0.5, 1, 2, 4, 8)
+    tried = (0.125, 0.25, 0.5, 1, 2, 4)
     if np.ndim(answer) or float(answer) not in tried:
         return f"not yet: give one of {', '.join(map(str, tried))}"
 
@@ -646,6 +715,30 @@ def _(answer, *, net, images, own):
     return None
 
 
+@grader("6.4")
+def _(answer, *, net, images, own):
+    rules = ("plain", "deconvnet", "guided")
+    names = [str(name).strip().lower() for name in np.atleast_1d(answer)]
+    names = ["plain" if name == "gradient" else name for name in names]
+    if sorted(names) != sorted(rules):
+        return f"not yet: give each of the three rules once: {', '.join(rules)}"
+    alike = {}
+    for rule in rules:
+        maps = [
+            vizlib.gradient(net.model, images, k, relu=rule) for k in (own, net.index("trolleybus"))
+        ]
+        alike[rule] = vizlib.truth.rank_correlation(*maps)[0]
+    right = sorted(rules, key=alike.get)
+    if names == right:
+        return None
+    if names == right[::-1]:
+        return "not yet: turn the list round; the map that changes most comes first"
+    for name, later in zip(names, names[1:]):
+        if alike[name] > alike[later]:
+            return f"not yet: here the map of {later} changes more than that of {name}"
+    return None
+
+
 # ---- lesson 7 ------------------------------------------------------------------------------------
 
 
@@ -695,6 +788,16 @@ def _(answer):
 
 
 @grader("7.3")
+def _(answer, *, net, mosaic, names, asked):
+    if answer not in names:
+        return f"not yet: give one of {', '.join(names)}"
+    heat = vizlib.grad_cam(net.model, mosaic, net.index(asked))[0]
+    row, column = np.unravel_index(heat.argmax(), heat.shape)
+    brightest = names[2 * (row >= len(heat) / 2) + (column >= heat.shape[1] / 2)]
+    return None if answer == brightest else "not yet: which of the four is most like a sheep"
+
+
+@grader("7.4")
 def _(answer, *, table):
     signed, absolute = (
         {
@@ -715,7 +818,7 @@ def _(answer, *, table):
     )
 
 
-@grader("7.4")
+@grader("7.5")
 def _(answer, *, answers, strangers, dog):
     called = {
         variant: int((said[strangers] == dog).sum())

@@ -37,6 +37,14 @@ WRONG = {
         ("answer = 3.42", "one whole number"),
         ("answer = 1", "leads by"),
     ],
+    "1.4": [
+        ("answer = list(eyes)", "duck is goose before and after"),
+        ("answer = ['owl', 'koala']", "koala is koala before and after"),
+        ("answer = []", "and 3 more"),
+        ("answer = 'owl'", "and 2 more"),
+        ("answer = ['panda']", "is none of"),
+        ("answer = 3", "TypeError"),
+    ],
     "2.1": [
         ("answer = (10, 48, 48, 64)", "averages over the places"),
         ("answer = (10, 48 * 48 * 64)", "averages over the places"),
@@ -93,6 +101,13 @@ WRONG = {
         ("answer = ('tabby', 'tabby')", "two different classes"),
         ("answer = ('tabby', 'horse')", "two different classes"),
         ("answer = 'tabby'", "two different classes"),
+    ],
+    "2.4": [
+        ("answer = (0.04, 0.98)", "by colours it is more"),
+        ("answer = (0.98, 0.5)", "by the network it is more"),
+        ("answer = (98, 98)", "between 0 and 1"),
+        ("answer = 0.98", "two shares"),
+        ("answer = ('all', 'all')", "ValueError"),
     ],
     "3.1": [
         ("answer = 17", "further apart"),
@@ -157,6 +172,15 @@ WRONG = {
         ("answer = [1, 2]", "one whole number"),
         ("answer = 0.5", "one whole number"),
     ],
+    "3.4": [
+        ("answer = (1, 1)", "the cat excites the unit more when it is smaller"),
+        ("answer = (1 / 2, 1)", "the cat excites the unit more when it is smaller"),
+        ("answer = (1 / 4, 1 / 4)", "the lemur excites the unit more when it is larger"),
+        ("answer = (1, 1 / 4)", "the other way round"),
+        ("answer = 1 / 4", "give two of"),
+        ("answer = (29, 17)", "give two of"),
+        ("answer = 'small'", "ValueError"),
+    ],
     "4.1": [
         ("answer = 25", "slides down as well"),
         ("answer = 28 * 28", "stick out of the picture"),
@@ -195,6 +219,64 @@ WRONG = {
         ("answer = 1000", "did you call each path once"),
         ("answer = 1 / 4.5", "turn it round"),
         ("answer = 'fast'", "ValueError"),
+    ],
+    "4.4": [
+        ("answer = ('English_springer', 'dalmatian', 'ox')", "1 of 3 are right"),
+        ("answer = ('ox', 'ox', 'ox')", "1 of 3 are right"),
+        ("answer = ('dalmatian', 'English springer', 'dalmatian')", "2 of 3 are right"),
+        ("answer = ('dalmatian', 'springer', 'ox')", "ValueError"),
+        ("answer = 'dalmatian'", "three names"),
+    ],
+    "5.1": [
+        ("answer = 4", "two numbers"),
+        ("answer = (-4, 1)", "never negative"),
+        ("answer = (5.5, 1)", "not the sum or the mean"),
+        ("answer = (1, 1)", "whatever its direction"),
+        ("answer = (4, 0)", "which of the three is the largest number"),
+        ("answer = (0.5, 1)", "then the largest"),
+        ("answer = ('four', 1)", "ValueError"),
+    ],
+    "5.2": [
+        (
+            "def integrated(slope, x, baseline, steps):\n"
+            "    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
+            "    return slope(baseline + t * (x - baseline)).mean(0)",
+            "multiply by the distance",
+        ),
+        (
+            "def integrated(slope, x, baseline, steps):\n"
+            "    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
+            "    return x * slope(baseline + t * (x - baseline)).mean(0)",
+            "not by x",
+        ),
+        (
+            "def integrated(slope, x, baseline, steps):\n"
+            "    t = np.linspace(0, 1, steps)[:, None]\n"
+            "    return (x - baseline) * slope(baseline + t * (x - baseline)).mean(0)",
+            "not with two",
+        ),
+        (
+            "def integrated(slope, x, baseline, steps):\n"
+            "    return (x - baseline) * slope(x[None])[0]",
+            "at x alone",
+        ),
+        (
+            "def integrated(slope, x, baseline, steps):\n"
+            "    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
+            "    return ((x - baseline) * slope(baseline + t * (x - baseline))).sum(0)",
+            "of two values",
+        ),
+        (
+            "def integrated(slope, x, baseline, steps):\n    return np.zeros((3, 3))",
+            "of shape (2,)",
+        ),
+        ("integrated = 3", "a function is asked for"),
+    ],
+    "5.3": [
+        ("answer = 0.125", "the answer is still"),
+        ("answer = 4", "is it the smallest"),
+        ("answer = 3", "give one of"),
+        ("answer = 'little'", "ValueError"),
     ],
     "6.1": [
         ("answer = [[3, 0, 2, 0, 1], [0, -1, 2, 0, 1], [0, 0, 2, 0, 1]]", "the other way round"),
@@ -246,56 +328,12 @@ WRONG = {
         ("answer = {'guided': 0.99}", "one number for each"),
         ("answer = {rule: 'much' for rule in RULES}", "ValueError"),
     ],
-    "5.1": [
-        ("answer = 4", "two numbers"),
-        ("answer = (-4, 1)", "never negative"),
-        ("answer = (5.5, 1)", "not the sum or the mean"),
-        ("answer = (1, 1)", "whatever its direction"),
-        ("answer = (4, 0)", "which of the three is the largest number"),
-        ("answer = (0.5, 1)", "then the largest"),
-        ("answer = ('four', 1)", "ValueError"),
-    ],
-    "5.2": [
-        (
-            "def integrated(slope, x, baseline, steps):\n"
-            "    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
-            "    return slope(baseline + t * (x - baseline)).mean(0)",
-            "multiply by the distance",
-        ),
-        (
-            "def integrated(slope, x, baseline, steps):\n"
-            "    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
-            "    return x * slope(baseline + t * (x - baseline)).mean(0)",
-            "not by x",
-        ),
-        (
-            "def integrated(slope, x, baseline, steps):\n"
-            "    t = np.linspace(0, 1, steps)[:, None]\n"
-            "    return (x - baseline) * slope(baseline + t * (x - baseline)).mean(0)",
-            "not with two",
-        ),
-        (
-            "def integrated(slope, x, baseline, steps):\n"
-            "    return (x - baseline) * slope(x[None])[0]",
-            "at x alone",
-        ),
-        (
-            "def integrated(slope, x, baseline, steps):\n"
-            "    t = (np.arange(steps)[:, None] + 0.5) / steps\n"
-            "    return ((x - baseline) * slope(baseline + t * (x - baseline))).sum(0)",
-            "of two values",
-        ),
-        (
-            "def integrated(slope, x, baseline, steps):\n    return np.zeros((3, 3))",
-            "of shape (2,)",
-        ),
-        ("integrated = 3", "a function is asked for"),
-    ],
-    "5.3": [
-        ("answer = 0.5", "the answer is still"),
-        ("answer = 4", "is it the smallest"),
-        ("answer = 3", "give one of"),
-        ("answer = 'little'", "ValueError"),
+    "6.4": [
+        ("answer = ['deconvnet', 'plain', 'guided']", "plain changes more than that of deconvnet"),
+        ("answer = ['plain', 'DeconvNet', 'guided']", "guided changes more than that of deconvnet"),
+        ("answer = ['deconvnet', 'guided', 'gradient']", "turn the list round"),
+        ("answer = 'plain'", "each of the three rules once"),
+        ("answer = 7", "each of the three rules once"),
     ],
     "7.1": [
         ("answer = (2, 2, 6)", "its mean, not its sum"),
@@ -331,6 +369,11 @@ WRONG = {
         ("weighted = 3", "a function is asked for"),
     ],
     "7.3": [
+        ("answer = 'hens'", "most like a sheep"),
+        ("answer = 'ram'", "give one of"),
+        ("answer = 3", "give one of"),
+    ],
+    "7.4": [
         ("answer = 'edge detector'", "absolute ones at 1.0"),
         ("answer = 'random'", "absolute ones at"),
         ("answer = 'Grad-CAM'", "its signed maps correlate"),
@@ -338,7 +381,7 @@ WRONG = {
         ("answer = 'saliency'", "give one of"),
         ("answer = 7", "give one of"),
     ],
-    "7.4": [
+    "7.5": [
         (
             "answer = ['blue cap', 'red cap', 'yellow cap', 'grey cap', 'cyan cap']",
             "with 'red cap' it calls",

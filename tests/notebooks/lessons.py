@@ -68,6 +68,20 @@ def run(book, **environment):
     return book
 
 
+def shorten(book):
+    """A lesson with the sizes of a trial run: in a cell's metadata, `trial` says line -> line."""
+    for cell in code(book):
+        for line, shorter in cell.metadata.get("trial", {}).items():
+            lines = cell.source.split("\n")
+            if line not in [each.strip() for each in lines]:
+                raise AssertionError(f"there is no line {line!r} for a trial run to shorten")
+            lines = [
+                each.replace(line, shorter) if each.strip() == line else each for each in lines
+            ]
+            cell.source = "\n".join(lines)
+    return book
+
+
 def solution(cell):
     """The one python block of a <details>."""
     blocks = re.findall(r"```python\n(.*?)```", cell.source, flags=re.DOTALL)

@@ -96,8 +96,8 @@ def test_the_name_of_a_method_in_any_letters(answer, capsys):
         {"method": "DeconvNet", "grade": f"new last layer, {sign}", "value": value}
         for sign, value in (("signed", "0.1"), ("absolute", "0.9"))
     ]
-    lesson.check("7.3", answer, table=table)
-    assert capsys.readouterr().out == "Exercise 7.3: right.\n"
+    lesson.check("7.4", answer, table=table)
+    assert capsys.readouterr().out == "Exercise 7.4: right.\n"
 
 
 # ---- answers that go wrong -----------------------------------------------------------------------

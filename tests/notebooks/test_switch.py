@@ -1,7 +1,7 @@
 """Lessons run on other networks, without a download: the code is not only about `pocket`."""
 
 import pytest
-from lessons import LESSONS, figures, read, run
+from lessons import LESSONS, figures, read, run, shorten
 
 pytestmark = pytest.mark.slow
 ALSO_MOBILE = ("01", "02", "05", "07")
@@ -15,5 +15,5 @@ CASES = [
 
 @pytest.mark.parametrize("path, model", CASES, ids=lambda v: getattr(v, "stem", v))
 def test_runs_on_another_network(path, model):
-    book = run(read(path), VIZLIB_MODEL=model, VIZLIB_WEIGHTS="random")
+    book = run(shorten(read(path)), VIZLIB_MODEL=model, VIZLIB_WEIGHTS="random")
     assert len(list(figures(book))) == len(list(figures(read(path))))
