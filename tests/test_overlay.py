@@ -83,3 +83,14 @@ def test_numbers_of_every_kind():
 def test_what_cannot_be_laid_over_gets_one_sentence(change, says):
     with pytest.raises(ValueError, match=says):
         show.overlay(**{"picture": GREY, "heat": MAP, **change})
+
+
+def test_an_outline_lies_where_the_mask_is_whatever_the_size_of_the_map():
+    mask = np.zeros((40, 40), bool)
+    mask[8:24, 16:32] = True
+    fig = show.grid([np.eye(10), -np.eye(10), None], outlines=[mask, None, None], columns=3)
+    (line,) = fig.axes[0].collections
+    (corners,) = (path.get_extents() for path in line.get_paths())
+    # 8:24 of 40 rows are 2:6 of 10; the line runs half a pixel of the mask outside or inside
+    np.testing.assert_allclose(corners.bounds, (3.5, 1.5, 4, 4), atol=0.26)
+    assert not fig.axes[1].collections and not fig.axes[2].collections

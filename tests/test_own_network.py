@@ -127,13 +127,39 @@ def test_a_lens_that_refuses_leaves_its_column_empty():
     assert [bool(axes.images) for axes in fig.axes] == [True] * 6 + [False, True]
 
 
+def test_explorers_take_class_names_and_say_what_to_do_with_a_model():
+    net = Net.of(transfer(), labels=LABELS)
+    for view in (
+        lambda k: widgets.class_map(net, IMAGES[0], k, "wide"),
+        lambda k: widgets.gradient_map(net, IMAGES[0], k, "saliency"),
+    ):
+        np.testing.assert_array_equal(view("dog"), view(1))
+        with pytest.raises(ValueError, match="no single class called 'cow'"):
+            view("cow")
+    model = transfer()
+    for call in (
+        lambda: widgets.feature_map(model, IMAGES[0], "wide", 0),
+        lambda: widgets.covered(model, IMAGES[0], (0, 0, 4, 4)),
+        lambda: widgets.signal(model, IMAGES[0], "guided", None, 0),
+        lambda: widgets.class_map(model, IMAGES[0], 0, "wide"),
+        lambda: widgets.gradient_map(model, IMAGES[0], 0, "saliency"),
+        lambda: widgets.feature_maps(model, {"one": IMAGES[0]}),
+        lambda: widgets.occlusions(model, {"one": IMAGES[0]}),
+        lambda: widgets.signals(model, {"one": IMAGES[0]}),
+        lambda: widgets.gradient_maps(model, {"one": IMAGES[0]}),
+        lambda: widgets.class_maps(model, {"one": IMAGES[0]}),
+    ):
+        with pytest.raises(ValueError, match="A Net is wanted, not Functional: make one"):
+            call()
+
+
 @pytest.mark.parametrize(
     "net, targets, says",
     [
-        (transfer(), None, "make one of your model, vizlib.Net.of"),
+        (transfer(), None, "A Net is wanted, not Functional: make one of your model"),
         (Net.of(transfer(), labels=LABELS), "cow", "no single class called 'cow'"),
         (Net.of(transfer(), labels=LABELS), ["cat"], "1 targets for 2 images"),
-        (Net.of(transfer(), labels=LABELS), 3, "has the classes 0 to 2, not [3, 3]"),
+        (Net.of(transfer(), labels=LABELS), 3, "has the classes 0 to 2, not 3"),
     ],
 )
 def test_what_overview_refuses(net, targets, says):

@@ -328,6 +328,43 @@ def load(name: str | os.PathLike | None = None, *, weights: str | os.PathLike = 
     return net
 
 
+def check_net(net: Net) -> None:
+    """Raise a ValueError that says how to make a Net, unless it is one."""
+    if not isinstance(net, Net):
+        raise ValueError(
+            f"A Net is wanted, not {type(net).__name__}: make one of your model, "
+            "vizlib.Net.of(model)."
+        )
+
+
+def class_number(net: Net, target: str | int) -> int:
+    """The number of a class of a network, given by name or number.
+
+    Parameters
+    ----------
+    net : Net
+    target : str or int
+
+    Raises
+    ------
+    ValueError
+        No `Net`, a name that `Net.index` refuses, or a number that the network does not have.
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib.models import class_number
+    >>> class_number(vizlib.load("pocket"), "hen"), class_number(vizlib.load("pocket"), 3)
+    (0, 3)
+    """
+    check_net(net)
+    if isinstance(target, str):
+        return net.index(target)
+    if not isinstance(target, int | np.integer) or not 0 <= target < len(net.labels):
+        raise ValueError(f"{net.name} has the classes 0 to {len(net.labels) - 1}, not {target!r}.")
+    return int(target)
+
+
 def find_layer(model: keras.Model, name: LayerLike) -> keras.Layer:
     """The layer of that name, however deep it is nested.
 

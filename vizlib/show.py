@@ -25,7 +25,7 @@ from .embeddings import features, neighbours
 from .engine import probabilities
 from .feature_maps import activations
 from .gradients import saliency
-from .models import Net
+from .models import Net, check_net, class_number
 from .patches import crop, top_patches
 from .perturbation import occlusion
 from .types import Maps
@@ -94,6 +94,7 @@ def grid(
     columns: int | None = None,
     limits: tuple[float, float] | None = None,
     unit: str = "",
+    outlines: Sequence[np.ndarray | None] = (),
     width: float = 9.0,
 ) -> Figure:
     """Images and maps in rows and columns.
@@ -112,6 +113,8 @@ def grid(
         Without it, as many as make the grid about twice as wide as high.
     limits : (low, high), optional
         One scale for all maps, with a colour bar named `unit`.
+    outlines : sequence of masks (H, W), bool
+        A thin line drawn around each on its image or map, of whatever size; None for no line.
     width : float
         In inches.
 
@@ -147,6 +150,10 @@ def grid(
             drawn = _draw(ax, images[i], limits, has_signed) or drawn
         if i < len(titles):
             ax.set_title(titles[i], fontsize=9, pad=3)
+    for ax, image, mask in zip(axes.flat, images, outlines):
+        if mask is not None:
+            y, x = ((np.arange(n) + 0.5) * m / n - 0.5 for n, m in zip(mask.shape, image.shape))
+            ax.contour(x, y, mask, [0.5], colors="black" if has_signed else "white", linewidths=0.7)
     for ax, row in zip(axes[:, 0], rows):
         ax.set_ylabel(row, fontsize=9, rotation=0, ha="right", va="center", labelpad=6)
     if limits and drawn:
@@ -550,11 +557,11 @@ def overview(
     Raises
     ------
     ValueError
-        No `Net`.
-    ValueError
         A network whose outputs are no probabilities.
     ValueError
-        A class that the network does not know, or targets of another number than the images.
+        No `Net`, or a class that it does not have.
+    ValueError
+        Targets of another number than the images.
 
     Examples
     --------
@@ -565,11 +572,7 @@ def overview(
     >>> fig.axes[0].get_ylabel().split()
     ['hen', '1.00']
     """
-    if not isinstance(net, Net):
-        raise ValueError(
-            f"overview takes a Net, not {type(net).__name__}: "
-            "make one of your model, vizlib.Net.of(model)."
-        )
+    check_net(net)
     if others is None:
         others = [photos.load(name) for name in photos.names(fetched=False)]
     images = np.stack([photos.fit(image, net.size) for image in images])
@@ -582,9 +585,7 @@ def overview(
     targets = [targets] * len(x) if isinstance(targets, str | int) else list(targets)
     if len(targets) != len(x):
         raise ValueError(f"There are {len(targets)} targets for {len(x)} images: give one each.")
-    k = np.array([net.index(name) if isinstance(name, str) else int(name) for name in targets])
-    if k.min() < 0 or k.max() >= p.shape[1]:
-        raise ValueError(f"{net.name} has the classes 0 to {p.shape[1] - 1}, not {k.tolist()}.")
+    k = np.array([class_number(net, target) for target in targets])
     maps = activations(model, x, layer, batch_size=8)
     units = maps.max((1, 2)).argmax(1)
 

@@ -12,7 +12,7 @@ from .class_maps import grad_cam
 from .engine import probabilities
 from .feature_maps import activations
 from .gradients import gradient, integrated_gradients, saliency, smoothgrad
-from .models import Net, find_layer, map_layers
+from .models import Net, check_net, class_number, find_layer, map_layers
 from .patches import Patches, crop
 from .perturbation import occlusion
 
@@ -72,6 +72,7 @@ def feature_map(
     >>> widgets.feature_map(net, hen, "block1_conv1", 3, side=96)[0].shape
     (96, 288, 3)
     """
+    check_net(net)
     maps = activations(net.model, net.preprocess(picture[None]), layer)[0, :, :, channel]
     coloured = colormaps[draw.SEQUENTIAL](maps / (maps.max() or 1))[..., :3] * 255
     panels = (picture, coloured.astype("uint8"), draw.overlay(picture, np.maximum(maps, 0)))
@@ -100,6 +101,7 @@ def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     >>> [control.description for control in explorer.children[0].children]
     ['picture', 'layer', 'channel']
     """
+    check_net(net)
     widths = _widths(net, map_layers(net.model, net.size))
     picture = controls.Dropdown(options=list(pictures), description="picture")
     layer = controls.Dropdown(options=list(widths), description="layer")
@@ -146,6 +148,7 @@ def covered(
     >>> view.shape, p.shape
     ((96, 96, 3), (7,))
     """
+    check_net(net)
     x = net.preprocess(picture[None])
     top, left, bottom, right = box
     x[0, top:bottom, left:right] = x[0].mean((0, 1))
@@ -178,6 +181,7 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
     >>> [control.description for control in explorer.children[0].children]
     ['picture', 'class', 'patch']
     """
+    check_net(net)
     height, width = net.size
     clean = _predicted(net, pictures)
     top = np.argsort(-max(clean.values(), key=lambda p: p.max()))[:7]
@@ -321,6 +325,7 @@ def signal(
     >>> widgets.signal(net, hen, "guided", None, net.index("hen"), side=96).shape
     (96, 192, 3)
     """
+    check_net(net)
     start = dict(target=channel) if layer is None else dict(layer=layer, unit=channel)
     maps = gradient(net.model, net.preprocess(picture[None]), relu=rule, **start)
     coloured = np.rint(255 * draw.signed(net.rgb(maps), share=0.99)[0]).astype("uint8")
@@ -349,6 +354,7 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     >>> [control.description for control in explorer.children[0].children]
     ['picture', 'layer']
     """
+    check_net(net)
     widths = _widths(net, net.stages)
     picture = controls.Dropdown(options=list(pictures), description="picture")
     layer = controls.Dropdown(
@@ -421,7 +427,7 @@ WAYS = {
 
 
 def gradient_map(
-    net: Net, picture: np.ndarray, target: int, way: str, *, side: int = 288
+    net: Net, picture: np.ndarray, target: str | int, way: str, *, side: int = 288
 ) -> np.ndarray:
     """What one of `WAYS` to use the gradient of a class shows of an image.
 
@@ -429,7 +435,7 @@ def gradient_map(
     ----------
     net : Net
     picture : array, (H, W, 3), uint8, of the net's size
-    target : int
+    target : class name or number
     way : str
         One of `WAYS`.
     side : int
@@ -444,10 +450,11 @@ def gradient_map(
     >>> import vizlib
     >>> from vizlib import barnyard, widgets
     >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
-    >>> widgets.gradient_map(net, hen, net.index("hen"), "saliency", side=96).shape
+    >>> widgets.gradient_map(net, hen, "hen", "saliency", side=96).shape
     (96, 96, 3)
     """
-    return draw.enlarge(WAYS[way](net, net.preprocess(picture[None]), target), side)
+    k = class_number(net, target)
+    return draw.enlarge(WAYS[way](net, net.preprocess(picture[None]), k), side)
 
 
 def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
@@ -472,6 +479,7 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     >>> [control.description for control in explorer.children[0].children]
     ['picture', 'class', 'method']
     """
+    check_net(net)
     clean = _predicted(net, pictures)
     picture = controls.Dropdown(options=list(pictures), description="picture")
     target = _classes(net, np.argsort(-np.max(list(clean.values()), 0))[:7])
@@ -570,7 +578,7 @@ def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
 
 
 def class_map(
-    net: Net, picture: np.ndarray, target: int, layer: str, *, side: int = 288
+    net: Net, picture: np.ndarray, target: str | int, layer: str, *, side: int = 288
 ) -> np.ndarray:
     """Grad-CAM of a class at a layer, laid over the image.
 
@@ -578,7 +586,7 @@ def class_map(
     ----------
     net : Net
     picture : array, (H, W, 3), uint8, of the net's size
-    target : int
+    target : class name or number
     layer : str
     side : int
         Of the result in pixels.
@@ -592,10 +600,11 @@ def class_map(
     >>> import vizlib
     >>> from vizlib import barnyard, widgets
     >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
-    >>> widgets.class_map(net, hen, net.index("hen"), net.stages[4], side=96).shape
+    >>> widgets.class_map(net, hen, "hen", net.stages[4], side=96).shape
     (96, 96, 3)
     """
-    maps = grad_cam(net.model, net.preprocess(picture[None]), target, layer=layer)
+    k = class_number(net, target)
+    maps = grad_cam(net.model, net.preprocess(picture[None]), k, layer=layer)
     return draw.enlarge(draw.overlay(picture, maps[0]), side)
 
 
@@ -621,6 +630,7 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     >>> [control.description for control in explorer.children[0].children]
     ['picture', 'class', 'layer']
     """
+    check_net(net)
     clean = _predicted(net, pictures)
     picture = controls.Dropdown(options=list(pictures), description="picture")
     target = _classes(net, np.argsort(-np.max(list(clean.values()), 0))[:7])
