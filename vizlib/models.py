@@ -329,7 +329,14 @@ def load(name: str | os.PathLike | None = None, *, weights: str | os.PathLike = 
 
 
 def check_net(net: Net) -> None:
-    """Raise a ValueError that says how to make a Net, unless it is one."""
+    """Raise a ValueError that says how to make a Net, unless it is one.
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib.models import check_net
+    >>> check_net(vizlib.load("pocket"))
+    """
     if not isinstance(net, Net):
         raise ValueError(
             f"A Net is wanted, not {type(net).__name__}: make one of your model, "
