@@ -418,10 +418,10 @@ WAYS = {
     "gradient": lambda net, x, k: _colours(net, gradient(net.model, x, k)),
     "saliency": lambda net, x, k: _heat(saliency(net.model, x, k)),
     "SmoothGrad, 2 % noise": lambda net, x, k: _heat(
-        np.abs(smoothgrad(net.model, x, k, samples=16, noise=0.02)).max(-1)
+        np.abs(smoothgrad(net.model, x, k, samples=16, noise=0.02, batch_size=8)).max(-1)
     ),
     "integrated gradients": lambda net, x, k: _heat(
-        np.abs(integrated_gradients(net.model, x, k, steps=16)).max(-1)
+        np.abs(integrated_gradients(net.model, x, k, steps=16, batch_size=8)).max(-1)
     ),
 }
 
