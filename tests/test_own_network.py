@@ -108,6 +108,21 @@ def test_overview_shows_seven_lenses_of_any_net(build):
     assert predicted.startswith(LABELS[p[0].argmax()])
 
 
+def test_overview_of_one_sigmoid_shows_the_predicted_side():
+    x = keras.Input((32, 24, 3))
+    y = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(x))
+    y = layers.Dense(1, "sigmoid")(layers.GlobalAveragePooling2D()(y))
+    model = keras.Model(x, y, name="one")
+    net = Net.of(model, labels=["cat", "dog"])
+    for bias, said in ((3.0, "dog"), (-3.0, "cat")):
+        model.layers[-1].bias.assign([bias])
+        p = vizlib.probabilities(model, net.preprocess(IMAGES[:1])).item()
+        label = show.overview(net, IMAGES[:1], others=OTHERS).axes[0].get_ylabel()
+        assert label == f"{said}\n{max(p, 1 - p):.2f}"
+        other = show.overview(net, IMAGES[:1], "dog", others=OTHERS).axes[0].get_ylabel()
+        assert other == f"dog\n{p:.2f}"
+
+
 def test_the_nearest_of_the_others_is_not_the_image_itself():
     net = Net.of(transfer(), labels=LABELS)
     others = np.stack([IMAGES[0], *(photos.fit(image, (32, 24)) for image in OTHERS)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from . import grad_cam, logits, photos, show
+from . import grad_cam, photos, show
 from .models import Net, load
 
 EXAMPLES = """examples:
@@ -96,9 +96,10 @@ def grad_cams(net: Net, options: argparse.Namespace) -> None:
             wrong.append(str(error))
             continue
         x = net.preprocess(image[None])
-        k = logits(net.model, x).argmax(1)[0] if target is None else target
         part = options.out / f".{path.name}.part"
-        Image.fromarray(show.overlay(image, grad_cam(net.model, x, k)[0])).save(part, format="PNG")
+        Image.fromarray(show.overlay(image, grad_cam(net.model, x, target)[0])).save(
+            part, format="PNG"
+        )
         os.replace(part, done)
     if wrong:
         sys.exit("\n".join(["No map for these files:", *wrong]))

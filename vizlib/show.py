@@ -580,6 +580,8 @@ def overview(
     model, x, side = net.model, net.preprocess(images), min(net.size)
     layer = net.stages[-2:][0]  # of VGG's five the fourth
     p = probabilities(model, x, batch_size=8)
+    if p.shape[1] == 1:  # one sigmoid: the probability of class 1
+        p = np.hstack([1 - p, p])
     if targets is None:
         targets = p.argmax(1).tolist()
     targets = [targets] * len(x) if isinstance(targets, str | int) else list(targets)
