@@ -27,20 +27,41 @@ from PIL import Image
 HERE = Path(__file__).parent
 # What a lesson may take from a cold kernel; those not named 60.
 SECONDS = {"02": 70, "03": 80, "04": 90, "05": 90, "06": 70, "07": 200}
+SECONDS |= {"gradient_ascent": 150, "your_network": 90}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 FIRST_CELL = """import lesson
 
 lesson.opening("{number}")"""
+BEYOND = """import sys
+
+sys.path.insert(0, "..")  # what all notebooks share lies one folder up
+
+"""
 COLAB = """import os, subprocess, sys
 
-if "google.colab" in sys.modules and not os.path.exists("lesson.py"):
+if "google.colab" in sys.modules and not os.path.exists("{up}lesson.py"):
     if not os.path.exists("course"):  # fetch the course, and stand where its lessons stand
         clone = ["git", "clone", "--quiet", "--depth=1", "--branch={tag}"]
         subprocess.run([*clone, "{url}", "course"], check=True)
-    os.chdir("course/notebooks")
-    sys.path[:0] = [os.getcwd(), os.path.dirname(os.getcwd())]
+    os.chdir("course/{folder}")
+    sys.path[:0] = [os.path.abspath("{up}."), os.path.abspath("{up}..")]
 
 """
+
+
+def lessons(folder):
+    """The seven lessons, and what goes beyond them."""
+    return sorted(folder.glob("[0-9][0-9]_*.ipynb")) + sorted(folder.glob("beyond/*.ipynb"))
+
+
+def key(path):
+    """What files, costs and tests call a notebook: 07, your_network."""
+    return path.stem[:2] if path.stem[:2].isdigit() else path.stem
+
+
+def folder(path):
+    """Where a notebook lies in the course."""
+    return "notebooks/beyond" if path.parent.name == "beyond" else "notebooks"
 
 
 def repository():
@@ -49,15 +70,23 @@ def repository():
     return (name, tag) if "/" in name else ("", "")
 
 
-def first_cell(number, url, tag):
-    return (COLAB.format(url=url, tag=tag) if url else "") + FIRST_CELL.format(number=number)
+def first_cell(path, url, tag):
+    where, cell = folder(path), FIRST_CELL.format(number=key(path))
+    beyond = where.endswith("beyond")
+    if beyond:
+        cell = BEYOND + cell
+    if url:
+        up = "../" if beyond else ""
+        cell = COLAB.format(url=url, tag=tag, up=up, folder=where) + cell
+    return cell
 
 
-def badges(file, name, tag):
+def badges(path, name, tag):
     if not name:
         return ""
-    colab = f"https://colab.research.google.com/github/{name}/blob/{tag}/notebooks/{file}"
-    binder = f"https://mybinder.org/v2/gh/{name}/{tag}?urlpath=lab/tree/notebooks/{file}"
+    file = f"{folder(path)}/{path.name}"
+    colab = f"https://colab.research.google.com/github/{name}/blob/{tag}/{file}"
+    binder = f"https://mybinder.org/v2/gh/{name}/{tag}?urlpath=lab/tree/{file}"
     return (
         "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
         f"({colab}) [![Open in Binder](https://mybinder.org/badge_logo.svg)]({binder})"
@@ -77,10 +106,8 @@ def between(text, marker, new):
 
 
 def damaged(path):
-    return SystemExit(
-        f"notebooks/{path.name} is missing or damaged: get it back with "
-        f"`git checkout -- notebooks/{path.name}`."
-    )
+    file = f"{folder(path)}/{path.name}"
+    return SystemExit(f"{file} is missing or damaged: get it back with `git checkout -- {file}`.")
 
 
 def costs():
@@ -118,7 +145,7 @@ def peak_memory(pid):
         thread.join()
 
 
-def execute(book, name, **environment):
+def execute(book, path, **environment):
     """Execute a notebook from nothing, in place; its seconds and its kernel's peak in megabytes."""
     for cell in book.cells:
         if cell.cell_type == "code":
@@ -126,7 +153,7 @@ def execute(book, name, **environment):
     client = NotebookClient(
         book,
         timeout=600,
-        resources={"metadata": {"path": str(HERE)}},
+        resources={"metadata": {"path": str(path.parent)}},
         record_timing=False,
         coalesce_streams=True,  # however slowly it was printed
     )
@@ -139,7 +166,7 @@ def execute(book, name, **environment):
             try:
                 client.execute_cell(cell, i)
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-                raise SystemExit(f"{name}, cell {i}: {error}") from None
+                raise SystemExit(f"{path.name}, cell {i}: {error}") from None
     return time.monotonic() - since, round(peak[0] / 1e6)
 
 
@@ -198,22 +225,22 @@ def replace(files):
 
 
 def build(path):
-    number, readme = path.name[:2], HERE.parent / "README.md"
+    number, readme = key(path), HERE.parent / "README.md"
     name, tag = repository()
     try:
         book = nbformat.read(path, as_version=4)
         intro, first = book.cells[0], next(c for c in book.cells if c.cell_type == "code")
     except (ValueError, AttributeError, IndexError, StopIteration):  # half a file, or none
         raise damaged(path) from None
-    intro.source = between(intro.source, "badges", badges(path.name, name, tag))
-    first.source = first_cell(number, name and f"https://github.com/{name}", tag)
-    seconds, megabytes = execute(book, path.name)
+    intro.source = between(intro.source, "badges", badges(path, name, tag))
+    first.source = first_cell(path, name and f"https://github.com/{name}", tag)
+    seconds, megabytes = execute(book, path)
     opening = opening_picture(book, number)
     if any(not file.is_file() or file.read_bytes() != new for file, new in opening.items()):
         with tempfile.TemporaryDirectory() as folder:  # the first cell shows it: once more
             for file, new in opening.items():
                 (Path(folder) / file.name).write_bytes(new)
-            seconds, megabytes = execute(book, path.name, VIZLIB_OPENINGS=folder)
+            seconds, megabytes = execute(book, path, VIZLIB_OPENINGS=folder)
     cost = {"lesson": number, "seconds": round(seconds), "megabytes": megabytes}
     known, table = costs() | {number: cost}, io.StringIO()
     writer = csv.DictWriter(table, list(cost), lineterminator="\n")
@@ -237,8 +264,8 @@ if __name__ == "__main__":
     for variable in ("VIZLIB_MODEL", "VIZLIB_WEIGHTS"):
         os.environ.pop(variable, None)
     wanted = sys.argv[1:]
-    for lesson in sorted(HERE.glob("[0-9][0-9]_*.ipynb")):
-        if not wanted or lesson.name[:2] in wanted:
+    for lesson in lessons(HERE):
+        if not wanted or key(lesson) in wanted:
             try:
                 build(lesson)
             except OSError as error:  # a full disk, for instance

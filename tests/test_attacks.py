@@ -238,7 +238,6 @@ NO_NUMBERS = ("0.1", None, 0.1j, True, [0.1, [0.2]], TensorElsewhere(), object()
         *(({"targeted": bad}, "targeted is True or False") for bad in (None, 1, "yes", [True])),
         *(({"batch_size": bad}, "batch_size is a whole number") for bad in (0, 2.0, "2", None)),
     ],
-    ids=lambda v: str(v)[:40],
 )
 def test_bad_arguments(attack, given, says):
     given = {"target": 0, "epsilon": 0.1, **WIDE, **given}
@@ -271,7 +270,6 @@ def test_bad_images(images, says):
         *(({"steps": bad}, "steps is") for bad in (0, -1, 2.0, "2", None, True, np.array(2))),
         *(({"seed": bad}, "seed is") for bad in (-1, 2.0, "2", None, True, np.array(2))),
     ],
-    ids=str,
 )
 def test_steps_and_seeds_are_whole_numbers(given, says):
     with pytest.raises(ValueError, match=f"{says} a whole number"):

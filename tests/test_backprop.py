@@ -292,7 +292,6 @@ def test_other_classes_do_not_retrace(rule):
         ({"layer": "conv1", "unit": 9}, "below 4"),
         ({"target": 0, "layer": "conv1", "unit": 0}, "either"),
     ],
-    ids=str,
 )
 def test_bad_arguments(rule, given, says):
     with pytest.raises(ValueError, match=says):

@@ -348,7 +348,6 @@ def test_bad_images(images, says):
         (dict(layer="conv3", unit=0), "'conv1'"),
         (dict(batch_size=0), "batch_size"),
     ],
-    ids=str,
 )
 def test_bad_arguments(arguments, says):
     with pytest.raises(ValueError, match=says):

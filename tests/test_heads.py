@@ -178,7 +178,6 @@ def test_a_number_that_is_negative_keeps_its_sign():
         (keras.losses.CategoricalCrossentropy(from_logits=True), softmax),
         (None, softmax),
     ],
-    ids=str,
 )
 def test_the_loss_says_what_linear_units_are(loss, squash):
     model = classifier(3, loss=loss)

@@ -269,7 +269,6 @@ def test_the_mean_of_a_mask(head, incremental, monkeypatch):
     "value",
     [0, -1, 2.0, "4", b"4", True, (1, 2, 3), (2, 0), (2, "3"), [[2, 2]], [2, [2]], (), {}, {4}, 1j,
      np.array(2.0), np.array([True, True]), np.nan, 10**30, object(), np.array(["4"]), (None, 4)],
-    ids=repr,
 )  # fmt: skip
 def test_sizes_that_are_no_numbers(name, value):
     with pytest.raises(ValueError, match=f"^{name} (is a whole number|cannot be read)"):

@@ -266,7 +266,6 @@ def test_a_bar_counts_the_batches(capfd):
             for f in (vizlib.smoothgrad, vizlib.integrated_gradients)
         ],
     ],
-    ids=str,
 )
 def test_bad_arguments(method, given, says):
     with pytest.raises(ValueError, match=says):

@@ -10,13 +10,14 @@ import time
 import urllib.request
 from pathlib import Path
 
+import build
 import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
-LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+LESSONS = build.lessons(ROOT / "notebooks")
 PICTURES = ROOT / "build/browser"  # screenshots, for those who want to look
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
@@ -91,7 +92,7 @@ def test_lesson_in_lab(lab, browser, path):
         for o in c.outputs
     )
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
-    page.goto(lab.format(path.name))
+    page.goto(lab.format(path.relative_to(ROOT / "notebooks").as_posix()))
     notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     notebook.locator(".jp-Cell").first.wait_for(timeout=120_000)
     page.wait_for_timeout(3000)

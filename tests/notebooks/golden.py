@@ -9,5 +9,5 @@ GOLDEN = Path(__file__).parent / "golden"
 if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
     for path in LESSONS:
-        run(read(path), VIZLIB_RECORD=str(GOLDEN))
+        run(read(path), path, VIZLIB_RECORD=str(GOLDEN))
         print(path.name)

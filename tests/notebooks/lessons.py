@@ -7,6 +7,7 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 
+import build
 import nbformat
 import numpy as np
 from nbclient import NotebookClient
@@ -14,7 +15,7 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = ROOT / "notebooks"
-LESSONS = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
+LESSONS = build.lessons(NOTEBOOKS)
 
 
 def read(path):
@@ -48,21 +49,27 @@ def printed(cell):
     return "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stdout")
 
 
+def number_of(book):
+    """What a lesson's exercises begin with: 7, or B1 for the first notebook of `beyond/`."""
+    beyond, number = re.match(r"# (Beyond )?(\d)\. ", book.cells[0].source).groups()
+    return f"B{number}" if beyond else number
+
+
 @contextmanager
-def kernel(book, **environment):
-    """A fresh kernel on a lesson, standing where lessons stand."""
+def kernel(book, path, **environment):
+    """A fresh kernel on a lesson, standing where the lesson lies."""
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("VIZLIB_")},
         **environment,
     }
-    client = NotebookClient(book, timeout=600, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    client = NotebookClient(book, timeout=600, resources={"metadata": {"path": str(path.parent)}})
     with client.setup_kernel(env=environment):
         yield client
 
 
-def run(book, **environment):
+def run(book, path, **environment):
     """Execute all cells; raises at the first that fails."""
-    with kernel(book, **environment) as client:
+    with kernel(book, path, **environment) as client:
         for i, cell in enumerate(book.cells):
             client.execute_cell(cell, i)
     return book

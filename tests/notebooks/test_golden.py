@@ -1,5 +1,6 @@
 """A fresh run of each lesson gives the golden numbers, its figures' texts, and no blank figure."""
 
+import build
 import numpy as np
 import pytest
 from golden import GOLDEN
@@ -11,7 +12,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("path", LESSONS, ids=lambda p: p.stem)
 def test_golden(path, tmp_path):
     committed = list(figures(read(path)))
-    book = run(read(path), VIZLIB_RECORD=str(tmp_path))
+    book = run(read(path), path, VIZLIB_RECORD=str(tmp_path))
     fresh = list(figures(book))
     assert not [
         o.text for cell in code(book) for o in cell.outputs if o.get("name") == "stderr"
@@ -23,8 +24,8 @@ def test_golden(path, tmp_path):
             alt
         )  # grey levels: JPEG and another processor, not another picture
     with (
-        np.load(GOLDEN / f"{path.name[:2]}.npz") as golden,
-        np.load(tmp_path / f"{path.name[:2]}.npz") as now,
+        np.load(GOLDEN / f"{build.key(path)}.npz") as golden,
+        np.load(tmp_path / f"{build.key(path)}.npz") as now,
     ):
         assert set(now) == set(golden) and set(golden)
         for name in golden:
