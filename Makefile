@@ -43,7 +43,7 @@ render: .venv-render/stamp
 	.venv-render/bin/python data/make/render.py --out build/barnyard $(ARGS)
 
 lock:  # needs uv
-	uv pip compile -q pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
+	uv pip compile -q pyproject.toml --extra course --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
 
 clean:
 	rm -rf .venv .venv-render .venv-peers build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis \
