@@ -2,12 +2,14 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -71,6 +73,7 @@ def test_import_loads_nothing_that_tensorflow_and_keras_do_not_load():
     assert loaded - set(sys.stdlib_module_names) == {"vizlib"}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="make is for the others; README has lines for Windows")
 def test_the_makefile_takes_a_python_that_works_or_says_what_to_install(tmp_path):
     (tmp_path / "python3.13").write_text("#!/bin/sh\nexit 127\n")
     (tmp_path / "python3.13").chmod(0o755)
