@@ -29,8 +29,7 @@ def run(book, folder):
     return "".join(output.get("text", "") for output in first.outputs)
 
 
-def check(number, folder):
-    (path,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
+def check(path, folder):
     for name in ("colab", "content"):
         (folder / name).mkdir()
     (folder / "colab/sitecustomize.py").write_text(COLAB)
@@ -39,14 +38,15 @@ def check(number, folder):
     for time in ("first", "second"):  # Restart and run all
         book = nbformat.read(path, as_version=4)
         cell = next(cell for cell in book.cells if cell.cell_type == "code")
-        cell.source = build.first_cell(number, f"file://{folder / 'published'}", "published")
+        cell.source = build.first_cell(path, f"file://{folder / 'published'}", "published")
         said = run(book, folder / "content")
-        print(f"lesson {number}, {time} run: {said.strip()}")
+        print(f"{path.name}, {time} run: {said.strip()}")
         if said.count("\n") != 1 or not said.startswith("\033[32mReady: "):
             raise SystemExit("the first cell must print one green line and nothing else")
 
 
 if __name__ == "__main__":
+    lessons = {build.key(path): path for path in build.lessons(ROOT / "notebooks")}
     for wanted in sys.argv[1:] or ["01"]:
         with tempfile.TemporaryDirectory() as temporary:
-            check(wanted, Path(temporary))
+            check(lessons[wanted], Path(temporary))
