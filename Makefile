@@ -15,7 +15,7 @@ help:  ## what make can do
 env: .venv/stamp  ## the environment, once: about 0.9 GB to download
 
 lab:  ## the environment, then JupyterLab on your copies of the lessons, in work/
-	@$(MAKE) --no-print-directory .venv/stamp
+	@$(MAKE) --no-print-directory --silent .venv/stamp
 	@.venv/bin/python notebooks/work.py lab $(LAB)
 
 update: .venv/stamp  ## new versions of the lessons in work/; your answers are kept
