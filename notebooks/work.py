@@ -115,6 +115,8 @@ def update(name):
             answer = mine.cells[now[number]]
             stub = base.cells[before[number]] if number in before else []
             if [c.source for c in answer] != [c.source for c in stub]:
+                for k, cell in enumerate(answer):  # another cell may have its old name now
+                    cell.id = f"answer-{number.replace('.', '-')}-{k}"
                 new.cells[cells] = answer
     aside = reset(name)
     nbformat.write(new, WORK / name)

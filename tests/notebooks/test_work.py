@@ -21,6 +21,7 @@ def lesson(*cells):
     made = []
     for source in cells:
         made.append(v4.new_markdown_cell(source) if source[0] == "#" else v4.new_code_cell(source))
+        made[-1].id = f"01-{len(made):02d}"  # as the builder numbers them
         if source.startswith("answer"):
             made[-1].metadata["tags"] = ["exercise"]
     return v4.new_notebook(cells=made)
@@ -117,11 +118,13 @@ def test_answers_move_to_the_new_version_and_the_old_one_stays(course, capsys):
 def test_cells_that_were_added_to_an_answer_move_with_it(course):
     here, there = course
     book = nbformat.read(there / "01_one.ipynb", as_version=4)
-    book.cells.insert(3, v4.new_code_cell("answer += 1"))
+    book.cells[2].source = "answer = 7"
+    book.cells.insert(5, v4.new_code_cell("answer += 1"))
     nbformat.write(book, there / "01_one.ipynb")
     nbformat.write(lesson(*SECOND), here / "01_one.ipynb")
     work.main("update")
-    assert sources(there / "01_one.ipynb") == [*SECOND[:5], "answer += 1", *SECOND[5:]]
+    expected = [*SECOND[:2], "answer += 1", *SECOND[2:4], "answer = 7", *SECOND[5:]]
+    assert sources(there / "01_one.ipynb") == expected
 
 
 def test_reset_puts_a_lesson_back_and_keeps_the_old(course, capsys):
