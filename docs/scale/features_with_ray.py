@@ -4,7 +4,7 @@ r"""Features and best patches of a folder of photographs, in shards, on Ray Data
     python docs/scale/features_with_ray.py patches photographs/ --out patches.parquet \
         --layer fire9_concat --channels 0 1 2
 
-It needs `pip install "vizlib[scale]"`. Ray takes the cores of this machine, or the cluster whose
+It needs `pip install -e ".[scale]"`. Ray takes the cores of this machine, or the cluster whose
 address stands in RAY_ADDRESS; there the photographs, the model and the output lie where all
 machines see them under one path. docs/scale.md says when that is worth it and what it costs.
 """
@@ -272,7 +272,7 @@ def main(argv: list[str] | None = None) -> None:
         run = {"features": features, "patches": write_patches}[options.pop("command")]
         wrong = run(options.pop("folder"), options.pop("out"), **options)
     except ModuleNotFoundError as error:
-        sys.exit(f'{parser.prog}: {error}: pip install "vizlib[scale]" brings Ray Data.')
+        sys.exit(f'{parser.prog}: {error}: pip install -e ".[scale]" brings Ray Data.')
     except (ValueError, OSError) as error:
         sys.exit(f"{parser.prog}: {error}")
     if wrong:
