@@ -41,7 +41,8 @@ def test_the_best_patches_are_the_best_of_all_in_one_pass_or_in_parts(data):
 
     rng = np.random.default_rng(draw(0, 99))
     k, per_image = draw(1, 5), draw(1, 3)
-    lengths = [draw(k, 9) for _ in range(draw(1, 3))]
+    lengths = [draw(1, 9) for _ in range(draw(1, 4))]  # some hold fewer than k patches
+    lengths[draw(0, len(lengths) - 1)] += max(0, k - sum(lengths))
     x = rng.integers(0, draw(2, 9), (sum(lengths), 6, 6, 2)).astype(
         "float32"
     )  # few values, so many ties
@@ -58,9 +59,10 @@ def test_the_best_patches_are_the_best_of_all_in_one_pass_or_in_parts(data):
     np.testing.assert_array_equal(whole.box[..., :2], whole.position)
     starts = np.cumsum([0, *lengths])
     parts = [
-        vizlib.top_patches(model, x[a:b], "copy", **options) for a, b in zip(starts, starts[1:])
+        vizlib.top_patches(model, x[a:b], "copy", **options | {"k": min(k, per_image * int(b - a))})
+        for a, b in zip(starts, starts[1:])
     ]
-    for one, other in zip(patches.merge(parts), whole):
+    for one, other in zip(patches.merge(parts, k=k), whole):
         np.testing.assert_array_equal(one, other)
 
 
@@ -206,11 +208,16 @@ FOUND = vizlib.Patches(
 )
 
 
+LONGER = vizlib.Patches(*(array[:, [0, 1, 1]] for array in FOUND[:4]), 3)
+
+
 @pytest.mark.parametrize(
     "parts, says",
     [
-        ([], "same channels and the same k; give at least one"),
-        ([FOUND, vizlib.Patches(*(array[:, :1] for array in FOUND[:4]), 2)], "same k"),
+        ([], "same channels; give at least one"),
+        ([FOUND, vizlib.Patches(*(array[[0, 0]] for array in FOUND[:4]), 2)], "same channels"),
+        ([FOUND, vizlib.Patches(*(array[:, :1] for array in FOUND[:4]), 2)], "may lack some of"),
+        ([FOUND._replace(image=np.array([[1, 1]])), LONGER], "may lack some of the best 3"),
         ([FOUND, None], "list of what top_patches returns, not NoneType"),
         (FOUND.value, "list of what top_patches returns, not ndarray"),
         (None, "not NoneType"),
@@ -229,6 +236,19 @@ FOUND = vizlib.Patches(
 def test_bad_parts(parts, says):
     with pytest.raises(ValueError, match=says):
         patches.merge(parts)
+
+
+@pytest.mark.parametrize(
+    "k, says",
+    [
+        (5, "hold 4 patches a channel: lower k, which is 5"),
+        (10**30, "hold 4 patches"),
+        *[(k, "k is a whole number of at least 1") for k in (0, -1, 1.5, "2", True, [2])],
+    ],
+)
+def test_more_patches_than_the_parts_hold(k, says):
+    with pytest.raises(ValueError, match=says):
+        patches.merge([FOUND, FOUND], k=k)
 
 
 PICTURES = np.zeros((2, 6, 6, 3), "uint8")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import types
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -201,6 +202,56 @@ def test_models_under_a_distribution_strategy():
         model = network()
     np.testing.assert_allclose(vizlib.gradient(model, X, 0), true(model, X), rtol=1e-5, atol=1e-6)
     assert vizlib.activations(model, X, "conv").shape == (3, 6, 6, 4)
+
+
+MIRRORED = """
+import keras, numpy as np, tensorflow as tf
+cpu, one = tf.config.list_physical_devices("CPU")[0], tf.config.LogicalDeviceConfiguration()
+tf.config.set_logical_device_configuration(cpu, [one, one])
+import vizlib
+from keras import layers
+
+def network():
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([
+        keras.Input((8, 8, 3)),
+        layers.Conv2D(4, 3, activation="relu", name="conv"),
+        layers.BatchNormalization(),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(3),
+    ])
+
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model = network()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+assert len(model.layers[0].kernel.value.values) == 2
+x = np.random.default_rng(0).normal(size=(8, 8, 8, 3)).astype("float32")
+
+def answers(model):
+    yield vizlib.gradient(model, x, 0)
+    yield vizlib.grad_cam(model, x, 1)
+    yield vizlib.guided_backprop(model, x, 1)
+    yield vizlib.features(model, x)
+    yield vizlib.top_patches(model, x, "conv", channels=[0, 3], k=2).value
+    yield vizlib.occlusion(model, x, 0, patch=3, stride=2).scores
+
+plain, before = network(), list(answers(model))
+for found, wanted in zip(before, answers(plain)):
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+model.fit(x, np.arange(8) % 3, epochs=3, verbose=0)
+plain.set_weights(model.get_weights())
+for found, wanted, first in zip(answers(model), answers(plain), before):
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    assert np.abs(found - first).max() > 1e-4
+with strategy.scope():
+    np.testing.assert_allclose(vizlib.features(model, x), vizlib.features(plain, x), rtol=1e-5)
+"""
+
+
+@pytest.mark.slow  # a process of its own: devices are made before TensorFlow starts
+def test_models_mirrored_on_two_devices_before_and_after_training():
+    subprocess.run([sys.executable, "-c", MIRRORED], check=True, cwd=Path(__file__).parents[1])
 
 
 def test_half_precision_that_keras_does_not_see():

@@ -256,14 +256,17 @@ def top_patches(
     return best._replace(seen=seen)
 
 
-def merge(parts: list[Patches]) -> Patches:
+def merge(parts: list[Patches], *, k: int | None = None) -> Patches:
     """One result of several that were made of parts of a data set: exactly that of one pass.
 
     Parameters
     ----------
     parts : sequence of Patches
-        In order, of the same channels, k and per_image; the images of a part are numbered after
-        those of the parts before.
+        In order, of the same channels and per_image; the images of a part are numbered after those
+        of the parts before. A part of too few images for k patches holds all that it has,
+        per_image from each image.
+    k : int, optional
+        Patches per channel; default: as many as the part with the most has.
 
     Returns
     -------
@@ -272,7 +275,12 @@ def merge(parts: list[Patches]) -> Patches:
     Raises
     ------
     ValueError
-        No parts, or parts that differ in channels or k.
+        No parts, or parts that differ in channels.
+    ValueError
+        A part of fewer than k patches that does not hold the same number from each of its images:
+        it may lack some that one pass finds.
+    ValueError
+        A k that is no whole number, or more than the patches of all parts.
 
     Examples
     --------
@@ -289,11 +297,22 @@ def merge(parts: list[Patches]) -> Patches:
     for part in parts:
         _check_patches(part, "Parts to merge are a list of what top_patches returns")
         check_whole(part.seen, "seen", 1)
-    if len({part.value.shape for part in parts}) != 1:
-        raise ValueError("Parts to merge have the same channels and the same k; give at least one.")
+    if len({len(part.value) for part in parts}) != 1:
+        raise ValueError("Parts to merge have the same channels; give at least one.")
+    held = [part.value.shape[1] for part in parts]
+    k = max(held) if k is None else k
+    check_whole(k, "k", 1)
+    for part, n in zip(parts, held):
+        if n < k and not _from_each(part):
+            raise ValueError(
+                f"A part with {n} patches of {part.seen} images may lack some of the best {k}: "
+                f"mine it with k={k}, or all parts with the same k."
+            )
+    if sum(held) < k:
+        raise ValueError(f"The parts hold {sum(held)} patches a channel: lower k, which is {k}.")
     before = np.cumsum([0, *(part.seen for part in parts)])
     shifted = [part._replace(image=part.image + shift) for part, shift in zip(parts, before)]
-    return _best(shifted, parts[0].value.shape[1])._replace(seen=int(before[-1]))
+    return _best(shifted, k)._replace(seen=int(before[-1]))
 
 
 def crop(pictures: np.ndarray, found: Patches, *, fill: float = 127) -> np.ndarray:
@@ -385,6 +404,12 @@ def _check_patches(found, what):
     extents = (box[..., 2:] - box[..., :2]).reshape(-1, 2)
     if (extents != extents[0]).any() or extents.min() < 1:
         raise ValueError(f"{what}, with boxes of one size.")
+
+
+def _from_each(part):
+    """Whether a part holds equally many patches from each of its images: all that it can hold."""
+    each = np.repeat(np.arange(part.seen), part.value.shape[1] // part.seen)
+    return each.size > 0 and all(np.array_equal(each, np.sort(row)) for row in part.image)
 
 
 def _field(model, layer, maps, size):
