@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
 NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider
 
-.PHONY: lab test nbval switch notebooks golden bench peers truth render clean lock
+.PHONY: lab test nbval switch notebooks book golden bench peers truth render clean lock
 
 lab:
 	@echo "make lab: the environment (once, about 0.9 GB to download), then JupyterLab on lesson 1."
@@ -27,6 +27,11 @@ switch: .venv/stamp
 notebooks: .venv/stamp
 	$(RUN) notebooks/build.py $(LESSONS)
 
+book: .venv/stamp
+	rm -rf build/book
+	$(RUN) -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/book
+	@echo "The book is in build/book: open build/book/index.html."
+
 golden: .venv/stamp
 	$(RUN) tests/notebooks/golden.py
 
@@ -43,7 +48,7 @@ render: .venv-render/stamp
 	.venv-render/bin/python data/make/render.py --out build/barnyard $(ARGS)
 
 lock:  # needs uv
-	uv pip compile -q pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
+	uv pip compile -q pyproject.toml --extra dev --extra book --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
 
 clean:
 	rm -rf .venv .venv-render .venv-peers build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis \

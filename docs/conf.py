@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 project = "Visualizing CNNs in TensorFlow"
-author = "The authors of Visualizing CNNs in TensorFlow"
+author = "the authors of the course"
 copyright = "the authors; text and pictures CC BY 4.0, code Apache-2.0"
 language = "en"
 extensions = [
@@ -48,7 +48,7 @@ with open(costs, encoding="utf-8") as lines:
     rows = {row["lesson"]: row for row in csv.DictReader(lines)}
 memory = {lesson: f"{int(row['megabytes']) / 1000:.1f} GB" for lesson, row in rows.items()}
 myst_substitutions = {
-    "cost": {k: f"{row['seconds']} seconds and {memory[k]} of memory" for k, row in rows.items()},
+    "cost": {k: f"{row['seconds']} s, {memory[k]}" for k, row in rows.items()},
     "memory": max(memory.values()),
 }
 bibtex_bibfiles = ["references.bib"]
@@ -68,7 +68,8 @@ html_baseurl = "https://{}.github.io/{}/".format(*name.split("/")) if "/" in nam
 ogp_site_url = html_baseurl
 ogp_site_name = project
 ogp_use_first_image = True  # of a lesson, its opening picture
-ogp_image = "notebooks/openings/07.jpg"
+ogp_image = "07.jpg"  # of pages without a picture
+ogp_image_alt = False
 ogp_social_cards = {"enable": False}  # they need a font from the network
 
 html_theme = "sphinx_book_theme"
@@ -77,7 +78,7 @@ html_static_path = ["_static"]
 html_context = {"default_mode": "auto"}  # light or dark, as the reader's system
 html_css_files = ["book.css"]
 html_favicon = "_static/favicon.svg"
-html_extra_path = ["_root"]
+html_extra_path = ["_root", "../notebooks/openings/07.jpg"]
 html_copy_source = False
 html_theme_options = {
     "use_download_button": False,

@@ -46,9 +46,8 @@ def locked():
 def test_the_lock_holds_exact_pins_above_every_floor():
     pins = locked()
     assert all([s.operator for s in r.specifier] == ["=="] for r in pins.values())
-    for wanted in map(
-        Requirement, [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
-    ):
+    extras = PROJECT["optional-dependencies"]
+    for wanted in map(Requirement, [*PROJECT["dependencies"], *extras["dev"], *extras["book"]]):
         (pin,) = pins[wanted.name.lower()].specifier
         assert wanted.specifier.contains(pin.version), wanted
 

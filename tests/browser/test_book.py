@@ -31,6 +31,9 @@ TOO_WIDE = """() => [...document.querySelectorAll('body *')].filter(e => {
         if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(up).overflowX)) return false;
     return getComputedStyle(e).position !== 'fixed';
 }).map(e => e.outerHTML.slice(0, 120))"""
+STRETCHED = """() => [...document.querySelectorAll('article img')]
+    .filter(e => Math.abs(e.width / e.height / (e.naturalWidth / e.naturalHeight) - 1) > 0.03)
+    .map(e => e.src)"""
 LIGHTNESS = """() => {
     const light = text => {
         const parts = text.match(/[\\d.]+/g).slice(0, 3).map(v => v / 255)
@@ -160,6 +163,7 @@ def test_nothing_is_wider_than_the_page(visit, path):
         page.set_viewport_size({"width": width, "height": 1000})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(TOO_WIDE) == []
+        assert page.evaluate(STRETCHED) == []
         page.screenshot(path=PICTURES / f"book-{Path(path).stem}-{width}.png")
 
 
