@@ -6,7 +6,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
 NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider
 
-.PHONY: help env lab update reset test nbval links switch notebooks golden bench peers truth render colab-check clean lock
+.PHONY: help env lab update reset test nbval links switch notebooks book golden bench peers truth render colab-check clean lock
 .DEFAULT_GOAL := help
 
 help:  ## what make can do
@@ -40,6 +40,11 @@ switch: .venv/stamp  ## the lessons on other networks
 notebooks: .venv/stamp  ## executes the lessons in place; make notebooks LESSONS=01 only the first
 	$(RUN) notebooks/build.py $(LESSONS)
 
+book: .venv/stamp  ## the web site, in build/book
+	rm -rf build/book
+	$(RUN) -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/book
+	@echo "The book is in build/book: open build/book/index.html."
+
 golden: .venv/stamp  ## the numbers that tests compare lessons with, written anew
 	$(RUN) tests/notebooks/golden.py
 
@@ -59,7 +64,7 @@ render: .venv-render/stamp  ## Barnyard's pictures, with Blender
 	.venv-render/bin/python data/make/render.py --out build/barnyard $(ARGS)
 
 lock:  ## requirements.lock resolved anew; needs uv
-	uv pip compile -q pyproject.toml --extra course --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
+	uv pip compile -q pyproject.toml --extra course --extra dev --extra book --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
 
 clean:  ## removes environments and what tools leave; work/ stays
 	rm -rf .venv .venv-render .venv-peers .venv-colab build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis \
