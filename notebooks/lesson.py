@@ -876,16 +876,13 @@ def _(answer, *, bare, labels):
 
 @grader("B2.3")
 def _(answer, *, net, photographs, stamp):
-    right, alone = (
-        int((first != logits(net.model, net.preprocess(stamp(photographs, **how))).argmax(1)).sum())
-        for first in [logits(net.model, net.preprocess(photographs)).argmax(1)]
-        for how in ({}, {"text": ""})
+    first, then = (
+        logits(net.model, net.preprocess(images)).argmax(1)
+        for images in (photographs, stamp(photographs))
     )
-    answer = int(answer)
+    answer, right = int(answer), int((first != then).sum())
     if answer == right:
         return None
     if answer == len(photographs) - right:
         return "not yet: you counted the answers that stay"
-    if answer == alone:
-        return "not yet: your labels bear no letters"
     return "not yet: compare the largest logits with and without stamp(photographs), and count"
