@@ -4,6 +4,8 @@
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
+# A file of tests, or a lesson, at a time in each of two processes.
+TWO := -n 2 --dist loadscope
 NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider
 
 .PHONY: help env lab update reset test nbval links switch notebooks book golden bench peers truth render colab-check clean lock
@@ -25,11 +27,11 @@ reset: .venv/stamp  ## make reset LESSON=03 puts a lesson in work/ back; yours i
 	@$(RUN) notebooks/work.py reset $(LESSON)
 
 test: .venv/stamp  ## the unit tests, then every lesson, compared with its committed outputs
-	$(RUN) -m pytest -q
+	$(RUN) -m pytest -q $(TWO)
 	$(MAKE) nbval
 
 nbval: .venv/stamp  ## every lesson, compared with its committed outputs
-	$(NBVAL) notebooks
+	$(NBVAL) $(TWO) notebooks
 
 links: .venv/stamp  ## are the web's addresses in pages and lessons alive? needs the network
 	$(RUN) -m pytest -q -m network tests/test_links.py

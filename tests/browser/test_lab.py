@@ -87,7 +87,7 @@ def test_lesson_in_lab(lab, browser, path):
         any(m.startswith("image/") for m in o.get("data", {})) for c in cells for o in c.outputs
     )
     widgets = sum(
-        "Run this cell to use it." in o.get("data", {}).get("text/plain", "")
+        o.get("data", {}).get("text/plain", "").startswith("Explorer: ")
         for c in cells
         for o in c.outputs
     )
@@ -122,7 +122,7 @@ def test_lesson_in_lab(lab, browser, path):
     page.screenshot(path=PICTURES / f"{path.stem}-opening.png")
     sound("committed")
     outputs = notebook.locator(".jp-OutputArea-output")
-    assert outputs.filter(has_text="Run this cell to use it.").count() == widgets
+    assert outputs.filter(has_text="Explorer: ").count() == widgets
 
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
