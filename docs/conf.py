@@ -35,7 +35,8 @@ include_patterns = [
     "notebooks/beyond/*.ipynb",
     "data/README.md",
 ]
-exclude_patterns = [".*", "build", "data/[!R]*", "tests", "vizlib"]  # not searched for pages
+# Not searched for pages; the paper is one for a journal.
+exclude_patterns = [".*", "build", "data/[!R]*", "docs/paper.md", "tests", "vizlib", "work"]
 
 nb_execution_mode = "off"
 nb_merge_streams = True

@@ -248,6 +248,7 @@ def build(path):
     writer.writerows(known[n] for n in sorted(known))
     intro.source = between(intro.source, "cost", says(cost))
     text = between(readme.read_text(encoding="utf-8"), f"cost {number}", says(cost))
+    text = between(text, "badges", badges(lessons(HERE)[0], name, tag))
     written = nbformat.writes(clean(book, number)).rstrip("\n") + "\n"
     replace(
         {

@@ -85,11 +85,13 @@ def test_grad_cam_goes_through_a_folder_and_goes_on_where_it_stopped(model, pict
         (["overview", "panda", "--target", "no such thing"], "no single class called"),
     ],
 )
-def test_what_is_wrong_is_one_sentence(arguments, says, model):
+def test_what_is_wrong_is_one_sentence(arguments, says, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     arguments = [a.replace("LABELS", str(model / "labels.txt")) for a in arguments]
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert says in str(stopped.value) and "\n" not in str(stopped.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_labels_of_another_number(model, tmp_path):

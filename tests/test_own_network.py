@@ -108,7 +108,7 @@ def test_overview_shows_seven_lenses_of_any_net(build):
     assert predicted.startswith(LABELS[p[0].argmax()])
 
 
-def test_overview_of_one_sigmoid_shows_the_predicted_side():
+def test_one_sigmoid_shows_the_predicted_side():
     x = keras.Input((32, 24, 3))
     y = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(x))
     y = layers.Dense(1, "sigmoid")(layers.GlobalAveragePooling2D()(y))
@@ -116,6 +116,9 @@ def test_overview_of_one_sigmoid_shows_the_predicted_side():
     net = Net.of(model, labels=["cat", "dog"])
     for bias, said in ((3.0, "dog"), (-3.0, "cat")):
         model.layers[-1].bias.assign([bias])
+        for explorer in (widgets.class_maps, widgets.occlusions, widgets.gradient_maps):
+            target = explorer(net, {"one": IMAGES[0]}).children[0].children[1]
+            assert (target.description, target.label) == ("class", said)
         p = vizlib.probabilities(model, net.preprocess(IMAGES[:1])).item()
         label = show.overview(net, IMAGES[:1], others=OTHERS).axes[0].get_ylabel()
         assert label == f"{said}\n{max(p, 1 - p):.2f}"

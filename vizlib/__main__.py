@@ -80,13 +80,14 @@ def overview(net: Net, options: argparse.Namespace) -> None:
 def grad_cams(net: Net, options: argparse.Namespace) -> None:
     """A map for each file of a folder."""
     target = None if options.target is None else net.index(options.target)
+    paths = sorted(path for path in options.folder.iterdir() if path.is_file())
     options.out.mkdir(parents=True, exist_ok=True)
     made, how = options.out / ".made", f"{options.model}, {options.labels}, {options.target}"
     if made.exists() and made.read_text("utf-8") != how:
         raise ValueError(f"{options.out} has maps of another model or target: give another --out.")
     made.write_text(how, "utf-8")
     wrong = []
-    for path in tqdm(sorted(path for path in options.folder.iterdir() if path.is_file())):
+    for path in tqdm(paths):
         done = options.out / f"{path.name}.png"
         if done.exists():
             continue

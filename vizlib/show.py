@@ -22,7 +22,7 @@ from ._checks import as_array, as_numbers
 from .backprop import guided_backprop
 from .class_maps import grad_cam
 from .embeddings import features, neighbours
-from .engine import probabilities
+from .engine import both_sides, probabilities
 from .feature_maps import activations
 from .gradients import saliency
 from .models import Net, check_net, class_number
@@ -579,9 +579,7 @@ def overview(
     others = np.stack([photos.fit(image, net.size) for image in others])
     model, x, side = net.model, net.preprocess(images), min(net.size)
     layer = net.stages[-2:][0]  # of VGG's five the fourth
-    p = probabilities(model, x, batch_size=8)
-    if p.shape[1] == 1:  # one sigmoid: the probability of class 1
-        p = np.hstack([1 - p, p])
+    p = both_sides(probabilities(model, x, batch_size=8))
     if targets is None:
         targets = p.argmax(1).tolist()
     targets = [targets] * len(x) if isinstance(targets, str | int) else list(targets)
@@ -604,7 +602,7 @@ def overview(
         return [np.vstack([np.hstack(four[:2]), np.hstack(four[2:])]) for four in best]
 
     def covered():
-        patch = max(2, side // 6)  # so few positions that windows do not pay
+        patch = max(2, side // 5)  # so few positions that windows do not pay
         return occlusion(
             model, x, k, patch=patch, stride=patch // 2, incremental=False, batch_size=8
         ).heatmap()

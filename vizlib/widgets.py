@@ -9,7 +9,7 @@ from matplotlib import colormaps
 
 from . import show as draw
 from .class_maps import grad_cam
-from .engine import probabilities
+from .engine import both_sides, probabilities
 from .feature_maps import activations
 from .gradients import gradient, integrated_gradients, saliency, smoothgrad
 from .models import Net, check_net, class_number, find_layer, map_layers
@@ -152,7 +152,7 @@ def covered(
     x = net.preprocess(picture[None])
     top, left, bottom, right = box
     x[0, top:bottom, left:right] = x[0].mean((0, 1))
-    return draw.enlarge(net.deprocess(x)[0], side), probabilities(net.model, x)[0]
+    return draw.enlarge(net.deprocess(x)[0], side), both_sides(probabilities(net.model, x))[0]
 
 
 def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) -> controls.VBox:
@@ -206,9 +206,7 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
             x = net.preprocess(pictures[picture.value][None])
             stride = min(16, size.value // 2)
             result = occlusion(net.model, x, target.value, patch=size.value, stride=stride)
-            heat[key] = draw.overlay(
-                pictures[picture.value], np.maximum(result.heatmap()[0], 0), limits=(0, 1)
-            )
+            heat[key] = draw.overlay(pictures[picture.value], result.heatmap()[0])
         box = row.value, column.value, row.value + size.value, column.value + size.value
         left, now = covered(net, pictures[picture.value], box)
         image.value = draw.png(np.hstack([left, draw.enlarge(heat[key], left.shape[0])]))
@@ -397,7 +395,8 @@ def _widths(net, layers):
 def _predicted(net, pictures):
     """Name -> the probabilities of all classes."""
     return {
-        name: probabilities(net.model, net.preprocess(p[None]))[0] for name, p in pictures.items()
+        name: both_sides(probabilities(net.model, net.preprocess(image[None])))[0]
+        for name, image in pictures.items()
     }
 
 

@@ -405,7 +405,9 @@ WRONG = {
         ("answer = 40", "a Net is asked for"),
         (
             "answer = vizlib.Net.of(\n"
-            "    keras.models.clone_model(transfer(collected[training], layer='fire9_concat')),\n"
+            "    keras.models.clone_model(\n"
+            "        transfer(collected[training], labels[training], layer='fire9_concat')\n"
+            "    ),\n"
             "    labels=CLASSES,\n)",
             "is its head trained",
         ),

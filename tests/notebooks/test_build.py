@@ -39,7 +39,9 @@ def course(tmp_path, monkeypatch):
     (folder / "lesson.py").write_text(LESSON)
     (folder / "repository.txt").touch()
     (folder / "cost.csv").write_text("lesson,seconds,megabytes\n")
-    (tmp_path / "README.md").write_text("<!-- cost 01 --><!-- /cost 01 -->")
+    (tmp_path / "README.md").write_text(
+        "<!-- badges --><!-- /badges --><!-- cost 01 --><!-- /cost 01 -->"
+    )
     monkeypatch.setattr(build, "HERE", folder)
     return folder
 

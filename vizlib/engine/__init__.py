@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from ..types import Images
 from . import head
-from .head import check_score, check_target, slopes
+from .head import both_sides, check_score, check_target, slopes
 from .inputs import (
     bar,
     canvas,
@@ -32,6 +32,7 @@ __all__ = [
     "Implied",
     "backward",
     "bar",
+    "both_sides",
     "cached",
     "canvas",
     "check_count",

@@ -202,6 +202,11 @@ def log_odds(said, kind, target):
     return one - tf.reduce_logsumexp(others, 1)
 
 
+def both_sides(p):
+    """(N, K) probabilities, also where K = 2 classes share one sigmoid, that of class 1."""
+    return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+
+
 def check_classes(shape):
     if len(shape) != 1:
         said = "".join(f", {s or '?'}" for s in shape) or ","
