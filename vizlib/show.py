@@ -7,6 +7,7 @@ import io
 import reprlib
 import warnings
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from IPython.display import display
@@ -544,7 +545,7 @@ def overview(
     targets : class names or numbers, one for each image or one for all, optional
         Without them, the class that the network predicts.
     others : sequence of arrays, (H, W, 3), uint8, optional
-        What the images are compared with; without them, the photographs on this machine.
+        What the images are compared with; without them, the course's photographs.
     width : float
         In inches.
 
@@ -574,7 +575,8 @@ def overview(
     """
     check_net(net)
     if others is None:
-        others = [photos.load(name) for name in photos.names(fetched=False)]
+        own = [name for name in photos.names(fetched=False) if name not in photos.SHIPPED]
+        others = [photos.load(name) for name in own]
     images = np.stack([photos.fit(image, net.size) for image in images])
     others = np.stack([photos.fit(image, net.size) for image in others])
     model, x, side = net.model, net.preprocess(images), min(net.size)
@@ -625,9 +627,11 @@ def overview(
         "Grad-CAM": lambda: laid_over(grad_cam(model, x, k, batch_size=8)),
     }
     columns = [list(images)]
-    for name, way in ways.items():
+    with ThreadPoolExecutor(2) as pool:  # one is traced while another computes
+        made = {name: pool.submit(way) for name, way in ways.items()}
+    for name, column in made.items():
         try:
-            columns.append(list(way()))
+            columns.append(list(column.result()))
         except ValueError as error:
             warnings.warn(f"No {name} for {net.name}: {error}", stacklevel=2)
             columns.append([None] * len(x))

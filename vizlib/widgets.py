@@ -184,10 +184,8 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
     check_net(net)
     height, width = net.size
     clean = _predicted(net, pictures)
-    top = np.argsort(-max(clean.values(), key=lambda p: p.max()))[:7]
-    known = sorted({*top, *(p.argmax() for p in clean.values())})
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    target = _classes(net, known)
+    target = _classes(net, clean)
     fits = [side for side in (4, 8, 16, 32, 48, 64, 96) if side <= min(net.size) // 2]
     patch = min(patch, fits[-1])
     size = controls.Dropdown(options=fits[-5:], value=patch, description="patch")
@@ -400,8 +398,12 @@ def _predicted(net, pictures):
     }
 
 
-def _classes(net, known):
-    return controls.Dropdown(options=[(net.labels[k], int(k)) for k in known], description="class")
+def _classes(net, clean):
+    """The likeliest classes of all images, and what each is taken for; first the first image's."""
+    likeliest = np.argsort(-np.max(list(clean.values()), 0))[:7]
+    predicted = [p.argmax() for p in clean.values()]
+    options = [(net.labels[k], int(k)) for k in dict.fromkeys([*likeliest, *predicted])]
+    return controls.Dropdown(options=options, value=int(predicted[0]), description="class")
 
 
 def _colours(net, maps):
@@ -481,7 +483,7 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     check_net(net)
     clean = _predicted(net, pictures)
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    target = _classes(net, np.argsort(-np.max(list(clean.values()), 0))[:7])
+    target = _classes(net, clean)
     method = controls.Dropdown(options=list(WAYS), description="method")
     image, caption = controls.Image(format="png"), controls.Label()
 
@@ -632,7 +634,7 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     check_net(net)
     clean = _predicted(net, pictures)
     picture = controls.Dropdown(options=list(pictures), description="picture")
-    target = _classes(net, np.argsort(-np.max(list(clean.values()), 0))[:7])
+    target = _classes(net, clean)
     layer = controls.Dropdown(options=net.stages[::-1], description="layer")
     image, caption = controls.Image(format="png"), controls.Label()
 
