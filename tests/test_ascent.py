@@ -55,7 +55,7 @@ def test_frequencies_and_colours_are_weighted():
     want = grey[..., None] + 0.15 * red[..., None] * [0.5, 0, -0.5]
     want += 0.06 * green[..., None] * np.array([1, -2, 1]) / 6
     x = vizlib.visualize(model, 1, start=np.full((1, *w.shape), 0.5), steps=1, power=0.6, **UNIT)
-    np.testing.assert_allclose(logit(x[0]), 0.08 * want / np.sqrt((want**2).mean()), atol=2e-6)
+    np.testing.assert_allclose(logit(x[0]), 0.12 * want / np.sqrt((want**2).mean()), atol=2e-6)
 
 
 def test_steps_shrink_evenly():
@@ -63,7 +63,7 @@ def test_steps_shrink_evenly():
     w[:] = np.sign(w)  # the gradient by z is s (1 - s) times the weights: of one size everywhere
     model.layers[-1].kernel.assign(w.reshape(-1, 1))
     x = vizlib.visualize(model, 1, start=np.full((1, *w.shape), 0.5), steps=4, power=0, **UNIT)
-    np.testing.assert_allclose(logit(x[0]), 0.08 * (1 + 0.75 + 0.5 + 0.25) * w, atol=1e-5)
+    np.testing.assert_allclose(logit(x[0]), 0.12 * (1 + 0.75 + 0.5 + 0.25) * w, atol=1e-5)
 
 
 def test_a_quadratic_is_climbed_to_its_top():
@@ -150,7 +150,7 @@ def test_every_model_shape(case):
         assert x.shape == images.shape and x.dtype == np.float32 and np.abs(x).max() <= 9
         assert (reached(x) > reached(images)).all(), asked
     alone = {**options, "start": None, "size": None if vizlib.engine.input_shape(model) else 8}
-    noise, x = (vizlib.visualize(model, 1, step=s, **alone) for s in (0, 0.08))
+    noise, x = (vizlib.visualize(model, 1, step=s, **alone) for s in (0, 0.12))
     assert x.shape == (1, *images.shape[1:]) and odds(x) > odds(noise)
 
 
