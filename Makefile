@@ -6,47 +6,63 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
 NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider
 
-.PHONY: lab test nbval switch notebooks golden bench peers truth render clean lock
+.PHONY: help env lab update reset test nbval links switch notebooks golden bench peers truth render colab-check clean lock
+.DEFAULT_GOAL := help
 
-lab:
-	@echo "make lab: the environment (once, about 0.9 GB to download), then JupyterLab on lesson 1."
-	@$(MAKE) --no-print-directory .venv/stamp
-	@echo "Open http://localhost:8888/lab/tree/01_activations.ipynb, or the address that JupyterLab prints if 8888 is taken. Ctrl+C ends it."
-	.venv/bin/jupyter lab --notebook-dir=notebooks notebooks/01_activations.ipynb $(LAB)
+help:  ## what make can do
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
-test: .venv/stamp
+env: .venv/stamp  ## the environment, once: about 0.9 GB to download
+
+lab:  ## the environment, then JupyterLab on your copies of the lessons, in work/
+	@$(MAKE) --no-print-directory --silent .venv/stamp
+	@.venv/bin/python notebooks/work.py lab $(LAB)
+
+update: .venv/stamp  ## new versions of the lessons in work/; your answers are kept
+	@$(RUN) notebooks/work.py update
+
+reset: .venv/stamp  ## make reset LESSON=03 puts a lesson in work/ back; yours is kept as .bak.ipynb
+	@$(RUN) notebooks/work.py reset $(LESSON)
+
+test: .venv/stamp  ## the unit tests, then every lesson, compared with its committed outputs
 	$(RUN) -m pytest -q
 	$(MAKE) nbval
 
-nbval: .venv/stamp
+nbval: .venv/stamp  ## every lesson, compared with its committed outputs
 	$(NBVAL) notebooks
 
-switch: .venv/stamp
+links: .venv/stamp  ## are the web's addresses in pages and lessons alive? needs the network
+	$(RUN) -m pytest -q -m network tests/test_links.py
+
+switch: .venv/stamp  ## the lessons on other networks
 	$(RUN) -m pytest -q -m slow tests/notebooks/test_switch.py
 
-notebooks: .venv/stamp
+notebooks: .venv/stamp  ## executes the lessons in place; make notebooks LESSONS=01 only the first
 	$(RUN) notebooks/build.py $(LESSONS)
 
-golden: .venv/stamp
+golden: .venv/stamp  ## the numbers that tests compare lessons with, written anew
 	$(RUN) tests/notebooks/golden.py
 
-bench: .venv/stamp
+bench: .venv/stamp  ## times and memory of vizlib
 	$(RUN) tests/bench/bench.py
 
-peers: .venv-peers/stamp
+peers: .venv-peers/stamp  ## times, memory and answers of other libraries beside vizlib
 	PYTHONPATH=$(CURDIR) .venv-peers/bin/python tests/bench/peers.py
 
-truth: .venv/stamp
+truth: .venv/stamp  ## the table of grades of maps
 	$(RUN) data/make/grade.py
 
-render: .venv-render/stamp
+colab-check: .venv-colab/stamp  ## a lesson as on Colab, with Colab's versions (tests/colab.txt)
+	.venv-colab/bin/python tests/colab.py $(LESSONS)
+
+render: .venv-render/stamp  ## Barnyard's pictures, with Blender
 	.venv-render/bin/python data/make/render.py --out build/barnyard $(ARGS)
 
-lock:  # needs uv
-	uv pip compile -q pyproject.toml --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
+lock:  ## requirements.lock resolved anew; needs uv
+	uv pip compile -q pyproject.toml --extra course --extra dev --universal --fork-strategy fewest --python-version 3.11 --no-header --upgrade -o requirements.lock
 
-clean:
-	rm -rf .venv .venv-render .venv-peers build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis \
+clean:  ## removes environments and what tools leave; work/ stays
+	rm -rf .venv .venv-render .venv-peers .venv-colab build vizlib.egg-info .pytest_cache .ruff_cache .hypothesis \
 		.mypy_cache .grimp_cache .import_linter_cache
 
 .venv/stamp: requirements.lock
@@ -73,4 +89,13 @@ clean:
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock $$(grep ^torch tests/bench/peers.txt)
 	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/bench/peers.txt
+	@touch $@
+
+.venv-colab/stamp: tests/colab.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13 with venv: install one of them, then run make colab-check again."; exit 1; }
+	@echo "Making the environment .venv-colab with Colab's versions: about 0.9 GB to download once."
+	rm -rf .venv-colab
+	$(PYTHON) -m venv .venv-colab
+	.venv-colab/bin/python -m pip install --quiet --disable-pip-version-check -c tests/colab.txt . nbclient psutil
+	.venv-colab/bin/python -m pip uninstall --quiet --yes vizlib  # the lesson's first cell finds it
 	@touch $@

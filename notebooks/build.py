@@ -41,8 +41,8 @@ COLAB = """import os, subprocess, sys
 
 if "google.colab" in sys.modules and not os.path.exists("{up}lesson.py"):
     if not os.path.exists("course"):  # fetch the course, and stand where its lessons stand
-        clone = ["git", "clone", "--quiet", "--depth=1", "--branch={tag}"]
-        subprocess.run([*clone, "{url}", "course"], check=True)
+        git = ["git", "-c", "advice.detachedHead=false", "clone", "--quiet", "--depth=1"]
+        subprocess.run([*git, "--branch={tag}", "{url}", "course"], check=True)
     os.chdir("course/{folder}")
     sys.path[:0] = [os.path.abspath("{up}."), os.path.abspath("{up}..")]
 

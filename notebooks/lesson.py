@@ -8,7 +8,7 @@ import numpy as np
 from IPython.display import display
 
 import vizlib
-from vizlib import activations, barnyard, data, photos
+from vizlib import activations, barnyard, data, logits, photos
 
 HERE = Path(__file__).parent
 
@@ -843,6 +843,7 @@ def _(answer, *, answers, strangers, dog):
     )
 
 
+<<<<<<< HEAD
 # ---- beyond 1 ------------------------------------------------------------------------------------
 
 
@@ -910,3 +911,51 @@ def _(answer):
     if result[1] > 0:
         return "not yet: it finds blue in a red picture; blue is the last of the three channels"
     return f"not yet: in a test the shares are {right.round(3)}, yours are {result.round(3)}"
+=======
+@grader("B2.1")
+def _(answer, *, net, images, labels):
+    answer = float(answer)
+    right, wrong = (
+        float((logits(net.model, x).argmax(1) == labels).mean())
+        for x in (images.astype("float32") / 255, net.preprocess(images))
+    )
+    if abs(answer - right) < 0.02:
+        return None
+    if abs(answer - 100 * right) < 2:
+        return "not yet: give it as a number from 0 to 1"
+    if abs(answer - wrong) < 0.02:
+        return "not yet: this is the accuracy of pictures that go in rightly; divide them by 255"
+    return "not yet: give net.model the pictures divided by 255, and count its largest outputs"
+
+
+@grader("B2.2")
+def _(answer, *, bare, labels):
+    if not isinstance(answer, vizlib.Net):
+        return "not yet: a Net is asked for, vizlib.Net.of(model, labels=CLASSES)"
+    x = answer.preprocess(bare)
+    width = activations(answer.model, x[:1], answer.features).shape[-1]
+    if width != 512:
+        return f"not yet: its head sees {width} numbers; those of fire9_concat are 512"
+    hens = labels == answer.index("hen")
+    known = int((logits(answer.model, x[hens]).argmax(1) == answer.index("hen")).sum())
+    if known < 0.8 * hens.sum():
+        return f"not yet: it knows {known} of {hens.sum()} hens; is its head trained?"
+    return None
+
+
+@grader("B2.3")
+def _(answer, *, net, photographs, stamp):
+    right, alone = (
+        int((first != logits(net.model, net.preprocess(stamp(photographs, **how))).argmax(1)).sum())
+        for first in [logits(net.model, net.preprocess(photographs)).argmax(1)]
+        for how in ({}, {"text": ""})
+    )
+    answer = int(answer)
+    if answer == right:
+        return None
+    if answer == len(photographs) - right:
+        return "not yet: you counted the answers that stay"
+    if answer == alone:
+        return "not yet: your labels bear no letters"
+    return "not yet: compare the largest logits with and without stamp(photographs), and count"
+>>>>>>> c098518926015263f9f047f5267fa7225a41331b

@@ -97,7 +97,7 @@ def test_where_the_data_is(monkeypatch, tmp_path):
     here = data.root()
     monkeypatch.setattr(data, "__file__", str(tmp_path / "vizlib/data.py"))
     monkeypatch.delenv("VIZLIB_DATA", raising=False)
-    with pytest.raises(FileNotFoundError, match="data is not here: clone .* set VIZLIB_DATA"):
+    with pytest.raises(FileNotFoundError, match="data is not here; .*: clone .* set VIZLIB_DATA"):
         data.root()
     monkeypatch.setenv("VIZLIB_DATA", str(tmp_path / "typo"))
     with pytest.raises(FileNotFoundError, match="VIZLIB_DATA names '.*typo', which is not it"):

@@ -2,15 +2,20 @@
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+
+import vizlib
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -46,9 +51,8 @@ def locked():
 def test_the_lock_holds_exact_pins_above_every_floor():
     pins = locked()
     assert all([s.operator for s in r.specifier] == ["=="] for r in pins.values())
-    for wanted in map(
-        Requirement, [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]
-    ):
+    extras = PROJECT["optional-dependencies"].values()
+    for wanted in map(Requirement, sum(extras, PROJECT["dependencies"])):
         (pin,) = pins[wanted.name.lower()].specifier
         assert wanted.specifier.contains(pin.version), wanted
 
@@ -59,7 +63,46 @@ def test_environment_yml_follows_the_lock():
         d.split("=")[1] for d in environment if isinstance(d, str) and d.startswith("python=")
     ]
     assert SpecifierSet(PROJECT["requires-python"]).contains(python)
-    assert environment[-1] == {"pip": ["-r requirements.lock"]}
+    assert environment[-1]["pip"][:2] == ["-r requirements.lock", "-e ."]
+    other = Requirement(environment[-1]["pip"][2])
+    assert other.name == "jupyter-resource-usage" and other.name not in locked()
+
+
+def test_binder_ends_the_kernel_of_a_lesson_that_is_closed(tmp_path):
+    """The setting is there in JupyterLab, and postBuild turns it on."""
+    plugin, key = "@jupyterlab/notebook-extension:tracker", "kernelShutdown"
+    schemas = Path(sysconfig.get_path("data")) / "share/jupyter/lab/schemas"
+    schema = json.loads((schemas / f"{plugin.replace(':', '/')}.json").read_text("utf-8"))
+    assert (
+        schema["properties"][key]["type"] == "boolean" and not schema["properties"][key]["default"]
+    )
+    written = re.search(r"^echo '(.*)' > ", (ROOT / "postBuild").read_text(), flags=re.MULTILINE)
+    assert json.loads(written[1]) == {plugin: {key: True}}
+
+
+def test_one_version_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    changes = re.search(
+        r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text("utf-8"), flags=re.MULTILINE
+    )
+    assert {citation["version"], changes[1], PROJECT["version"]} == {vizlib.__version__}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="make is for the others; README has lines for Windows")
+def test_make_help_names_every_target():
+    make = (ROOT / "Makefile").read_text("utf-8")
+    said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    targets = re.search(r"^\.PHONY: (.*)$", make, flags=re.MULTILINE)[1].split()
+    assert {line.split()[1] for line in said.splitlines()} == set(targets)
+
+
+def test_what_github_reads_can_be_read_and_style_asks_for_versions_that_are_locked():
+    files = [*ROOT.glob(".github/**/*.yml"), ROOT / ".pre-commit-config.yaml"]
+    read = {path.name: yaml.safe_load(path.read_text("utf-8")) for path in files}
+    steps = read["ci.yml"]["jobs"]["style"]["steps"]
+    (install,) = [step["run"] for step in steps if "pip install" in step.get("run", "")]
+    tools = re.search(r"\^\(([^()]+)\)==", install)[1].split("|")
+    assert tools and set(tools) <= set(locked())
 
 
 def test_import_loads_nothing_that_tensorflow_and_keras_do_not_load():
@@ -72,6 +115,7 @@ def test_import_loads_nothing_that_tensorflow_and_keras_do_not_load():
     assert loaded - set(sys.stdlib_module_names) == {"vizlib"}
 
 
+@pytest.mark.skipif(os.name == "nt", reason="make is for the others; README has lines for Windows")
 def test_the_makefile_takes_a_python_that_works_or_says_what_to_install(tmp_path):
     (tmp_path / "python3.13").write_text("#!/bin/sh\nexit 127\n")
     (tmp_path / "python3.13").chmod(0o755)
@@ -93,3 +137,9 @@ def test_the_makefile_takes_a_python_that_works_or_says_what_to_install(tmp_path
         and "The course needs Python 3.11, 3.12 or 3.13 with venv" in done.stdout
     )
     assert "Making the environment" not in done.stdout and not (tmp_path / ".venv").exists()
+
+
+def test_the_paper_cites_what_its_bibliography_holds():
+    keys = re.findall(r"^@\w+\{(\w+),", (ROOT / "docs/paper.bib").read_text("utf-8"), re.MULTILINE)
+    cited = re.findall(r"[\[ ]@(\w+)", (ROOT / "docs/paper.md").read_text("utf-8"))
+    assert keys and len(keys) == len(set(keys)) and set(keys) == set(cited)

@@ -82,9 +82,9 @@ def grad_cams(net: Net, options: argparse.Namespace) -> None:
     target = None if options.target is None else net.index(options.target)
     options.out.mkdir(parents=True, exist_ok=True)
     made, how = options.out / ".made", f"{options.model}, {options.labels}, {options.target}"
-    if made.exists() and made.read_text() != how:
+    if made.exists() and made.read_text("utf-8") != how:
         raise ValueError(f"{options.out} has maps of another model or target: give another --out.")
-    made.write_text(how)
+    made.write_text(how, "utf-8")
     wrong = []
     for path in tqdm(sorted(path for path in options.folder.iterdir() if path.is_file())):
         done = options.out / f"{path.name}.png"

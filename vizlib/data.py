@@ -25,7 +25,7 @@ def root() -> Path:
             return Path(folder)
     wrong = f" (VIZLIB_DATA names {named!r}, which is not it)" if named else ""
     raise FileNotFoundError(
-        f"The course's data is not here{wrong}: "
+        f"The course's data is not here{wrong}; pip installs the methods only: "
         "clone the repository and set VIZLIB_DATA to the path of its data/ folder."
     )
 

@@ -630,6 +630,7 @@ def _squeezenet():
 def _application(name, build, *, fetch):
     """A classifier of keras.applications; its preprocessing, affine per channel, is measured."""
     module = getattr(keras.applications, build.__module__.rpartition(".")[2])
+    labels = _imagenet_labels()  # before anything is fetched: pip's vizlib has no data
     try:
         model = build(weights="imagenet" if fetch else None)
         if model.input_shape[1] is None:  # MobileNetV3 leaves it open
@@ -651,7 +652,7 @@ def _application(name, build, *, fetch):
         ) from error
 
     found = _affine(module.preprocess_input, model.input_shape[1:3])
-    return _net(name, model, _imagenet_labels(), *found)
+    return _net(name, model, labels, *found)
 
 
 def _prepared(function, images):

@@ -20,6 +20,7 @@ import time
 import urllib.request
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -127,7 +128,7 @@ def names(*, fetched: bool = True) -> tuple[str, ...]:
     return (*_index(), *SHIPPED, *(FETCHED if fetched else ()))
 
 
-def load(name: str | os.PathLike) -> np.ndarray:
+def load(name: str | os.PathLike | BinaryIO) -> np.ndarray:
     """A photograph by name, or an image file of your own.
 
     A file is turned upright as its EXIF says; 16 bits, and floats from 0 to 1, become 8 bits; what
@@ -135,8 +136,9 @@ def load(name: str | os.PathLike) -> np.ndarray:
 
     Parameters
     ----------
-    name : str or Path
-        One of `names()`, with spaces or underscores, or the path of an image file.
+    name : str, Path or binary file
+        One of `names()`, with spaces or underscores, or the path of an image file, or an open one:
+        ``io.BytesIO`` of what was uploaded.
 
     Returns
     -------
@@ -156,6 +158,8 @@ def load(name: str | os.PathLike) -> np.ndarray:
     >>> photos.load("polar bear").shape
     (468, 624, 3)
     """
+    if hasattr(name, "read"):
+        return _read(name, os.path.basename(str(getattr(name, "name", "the file"))))
     if not isinstance(name, str | os.PathLike):
         raise ValueError(
             f"load takes the name of a photograph or the path of a file, not {reprlib.repr(name)}."

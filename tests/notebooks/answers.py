@@ -434,4 +434,29 @@ WRONG = {
         ("def blue(pictures):\n    return (pictures[..., 2] > 128).mean((1, 2))", "the shares are"),
         ("blue = 0.1", "a function is asked for"),
     ],
+    "B2.1": [
+        ("answer = right.mean()", "go in rightly"),
+        ("answer = 25", "from 0 to 1"),
+        ("answer = 0.6", "divided by 255"),
+        ("answer = 'none'", "ValueError"),
+    ],
+    "B2.2": [
+        ("answer = net", "384 numbers"),
+        ("answer = 40", "a Net is asked for"),
+        (
+            "answer = vizlib.Net.of(\n"
+            "    keras.models.clone_model(transfer(collected[training], layer='fire9_concat')),\n"
+            "    labels=CLASSES,\n)",
+            "is its head trained",
+        ),
+    ],
+    "B2.3": [
+        (
+            "answer = np.sum(answers(squeezenet, photographs) == answers(squeezenet, "
+            "stamp(photographs)))",
+            "answers that stay",
+        ),
+        ("answer = 1000", "compare the largest logits"),
+        ("answer = 'many'", "ValueError"),
+    ],
 }

@@ -144,12 +144,6 @@ def test_time_and_memory_are_those_measured_and_within_bounds(path, book):
     assert int(cost["seconds"]) <= build.SECONDS.get(number, 60) and int(cost["megabytes"]) <= 1500
 
 
-def test_local_links_lead_somewhere(path, book):
-    text = "\n".join(cell.source for cell in book.cells if cell.cell_type == "markdown")
-    for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", text):
-        assert (path.parent / target).exists(), target
-
-
 def test_cost_csv_names_the_lessons_there_are():
     with open(NOTEBOOKS / "cost.csv", newline="") as f:
         assert [row["lesson"] for row in csv.DictReader(f)] == [build.key(path) for path in LESSONS]
@@ -185,10 +179,11 @@ def test_first_cell_on_colab_fetches_the_course_and_stands_in_it(tmp_path, folde
     colab = "import sys, types\nsys.modules['google.colab'] = types.ModuleType('colab')"
     twice = f"{colab}\n{cell}\nprint(os.getcwd())\n{cell}\nprint(os.getcwd())"
     for _ in range(2):  # "Restart and run all" finds the course there
-        said = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-c", twice], cwd=content, capture_output=True, text=True, check=True
-        ).stdout
-        assert said.split() == 2 * ["opened", "01", "True", str(content / "course" / folder)]
+        )
+        assert done.stderr == ""  # git says nothing either
+        assert done.stdout.split() == 2 * ["opened", "01", "True", str(content / "course" / folder)]
     again = subprocess.run(
         [sys.executable, "-c", cell], cwd=ROOT / folder, capture_output=True, text=True
     )
