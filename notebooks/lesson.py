@@ -843,7 +843,6 @@ def _(answer, *, answers, strangers, dog):
     )
 
 
-<<<<<<< HEAD
 # ---- beyond 1 ------------------------------------------------------------------------------------
 
 
@@ -911,7 +910,8 @@ def _(answer):
     if result[1] > 0:
         return "not yet: it finds blue in a red picture; blue is the last of the three channels"
     return f"not yet: in a test the shares are {right.round(3)}, yours are {result.round(3)}"
-=======
+
+
 @grader("B2.1")
 def _(answer, *, net, images, labels):
     answer = float(answer)
@@ -958,4 +958,3 @@ def _(answer, *, net, photographs, stamp):
     if answer == alone:
         return "not yet: your labels bear no letters"
     return "not yet: compare the largest logits with and without stamp(photographs), and count"
->>>>>>> c098518926015263f9f047f5267fa7225a41331b
