@@ -843,6 +843,75 @@ def _(answer, *, answers, strangers, dog):
     )
 
 
+# ---- beyond 1 ------------------------------------------------------------------------------------
+
+
+@grader("B1.1")
+def _(answer, *, weights, step):
+    pair, unit = [float(a) for a in answer], weights / np.sqrt((weights**2).mean())
+    if len(pair) != 2:
+        return f"not yet: two numbers are asked for, yours are {len(pair)}"
+    if np.allclose(pair, step * unit[:2], atol=5e-3):
+        return None
+    if np.allclose(pair, weights[:2]):
+        return "not yet: these are the weights; scale them to the root mean square of the step"
+    if np.allclose(pair, step * weights[:2] / np.linalg.norm(weights), atol=5e-3):
+        return "not yet: divide by the root of the mean of the squares, not of their sum"
+    if np.allclose(pair, step * weights[:2] / np.sqrt((weights[:2] ** 2).mean()), atol=5e-3):
+        return "not yet: the mean is over all four pixels"
+    if np.allclose(pair, unit[:2], atol=5e-3):
+        return "not yet: right for a root mean square of 1; the step's is smaller"
+    return "not yet: divide the weights by the root of their mean square, then take the step"
+
+
+@grader("B1.2")
+def _(answer, *, classes):
+    import tensorflow as tf
+
+    logits = np.random.default_rng(0).normal(0, 5, (64, 1000)).astype("float32")
+
+    def value(*raised):
+        z = logits.copy()
+        z[:, list(raised)] += 1
+        return np.asarray(ask(answer, tf.constant(z)))
+
+    before = value()
+    if before.shape != (64,):
+        return f"not yet: of 64 pictures 64 numbers are asked for, yours have shape {before.shape}"
+    for k, name in zip(classes, ("the shepherd", "the flamingo")):
+        change = value(k) - before
+        if (change < -1e-3).any() or not (change > 1e-3).any():
+            return f"not yet: it does not rise with the logit of {name}"
+    if not (value(*classes) - before > 1e-3).all():
+        return "not yet: it does not always rise when the logits of both do"
+    return None
+
+
+@grader("B1.3")
+def _(answer):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 8, 9, 3)).astype("uint8")
+    pictures[0, :4] = (20, 40, 200)
+    pictures[1] = (200, 40, 20)
+    red, green, blue = np.moveaxis(pictures.astype(int), -1, 0)
+    right = (blue - np.maximum(red, green) > 60).mean((1, 2))
+    result = np.asarray(ask(answer, pictures), float)
+    if result.shape != (3,):
+        return f"not yet: of 3 pictures 3 numbers are asked for, yours have shape {result.shape}"
+    if np.allclose(result, right):
+        return None
+    red8, green8, blue8 = np.moveaxis(pictures, -1, 0)
+    wrapped = ((blue8 - red8 > 60) & (blue8 - green8 > 60)).mean((1, 2))
+    if np.allclose(result, wrapped) or np.allclose(
+        result, (blue8 - np.maximum(red8, green8) > 60).mean((1, 2))
+    ):
+        return "not yet: uint8 has no negative numbers, 10 - 20 is 246; convert the pictures first"
+    if np.allclose(result, right * 72):
+        return "not yet: that is the number of such pixels; a share is asked for"
+    if result[1] > 0:
+        return "not yet: it finds blue in a red picture; blue is the last of the three channels"
+    return f"not yet: in a test the shares are {right.round(3)}, yours are {result.round(3)}"
+
+
 @grader("B2.1")
 def _(answer, *, net, images, labels):
     answer = float(answer)

@@ -52,6 +52,7 @@ USES = {
     "saliency": lambda m: vizlib.saliency(m, IMAGES),
     "smoothgrad": lambda m: vizlib.smoothgrad(m, IMAGES, samples=2),
     "top_patches": lambda m: vizlib.top_patches(m, IMAGES, "conv", channels=[0, 1], k=2),
+    "visualize": lambda m: vizlib.visualize(m, 0, bounds=(0, 1), steps=2),
     "truth.deletion": lambda m: truth.deletion(m, IMAGES, MAPS, steps=2),
     "truth.insertion": lambda m: truth.insertion(m, IMAGES, MAPS, steps=2),
     "truth.randomization": lambda m: truth.randomization(vizlib.saliency, m, IMAGES),

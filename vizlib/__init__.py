@@ -41,6 +41,7 @@ try:
 except ModuleNotFoundError:  # trained elsewhere, on another backend: networks and data are enough
     pass
 else:
+    from .ascent import visualize
     from .attacks import fgsm, pgd
     from .backprop import deconvnet, guided_backprop
     from .class_maps import (
@@ -105,6 +106,7 @@ __all__ = [
     "truth",
     "tsne",
     "upsample",
+    "visualize",
     "widgets",
 ]
 

@@ -130,25 +130,12 @@ def pgd(
 def _checked(model, images, epsilon, bounds, targeted):
     """Images, bounds and epsilon, each as images."""
     images = engine.check_images(model, images)
-    try:
-        low, high = bounds
-    except Exception:  # no pair
-        raise ValueError(
-            "bounds is a pair, the lowest and the highest legal value: (net.low, net.high)."
-        ) from None
-    low, high, epsilon = (
-        engine.canvas(value, images.shape[1:], name)
-        for value, name in ((low, "low"), (high, "high"), (epsilon, "epsilon"))
-    )
+    low, high = engine.check_bounds(bounds, images.shape[1:], images)
+    epsilon = engine.canvas(epsilon, images.shape[1:], "epsilon")
     if not (epsilon >= 0).all():
         raise ValueError(f"epsilon is the size of a change, 0 or more, not {epsilon.min()}.")
     if not isinstance(targeted, bool | np.bool_):
         raise ValueError("targeted is True or False: the class is named by target.")
-    if not ((images >= low - 1e-3) & (images <= high + 1e-3)).all():
-        raise ValueError(
-            "The images lie outside the bounds: give the bounds of model-input space, "
-            "(net.low, net.high)."
-        )
     return images, low, high, epsilon
 
 

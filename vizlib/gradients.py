@@ -28,7 +28,8 @@ def gradient(
     images : array, (N, H, W, C), in model-input space
     target : None, int, (N,) ints or callable
         The class (None: each image's arg-max), or a function from logits (N, K) to scores (N,). It
-        takes the output instead, of any shape, where a model has no logits.
+        takes the output instead, of any shape, where a model has no logits, and the output of
+        `layer` where one is named.
     relu : {"plain", "guided", "deconvnet"}
         What a ReLU does to the signal on its way back; only "plain" gives a gradient in the sense
         of calculus.

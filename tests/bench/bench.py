@@ -127,6 +127,17 @@ def averages(name):
         yield f"{4 * size} samples of {method} / bare passes, {name}", OVERHEAD, seconds / 4 / plain
 
 
+def ascending(name, side):
+    """A step of ascent on a class against the bare compiled forward and backward pass."""
+    net, steps = vizlib.load(name), 16  # of random weights units may be silent
+    x, bare = np.zeros((1, side, side, 3), "float32"), passes(net.model)
+    options = {"bounds": (net.low, net.high), "size": side, "steps": steps}
+    plain, seconds = medians(
+        lambda: [bare(x) for _ in range(steps)], lambda: vizlib.visualize(net.model, 0, **options)
+    )
+    yield f"a step of visualize / bare forward and backward pass, {name}", 1.4, seconds / plain
+
+
 def to_a_layer(name):
     """Grad-CAM against the bare compiled forward pass and the backward pass to its layer."""
     net, x = network(name)
@@ -259,6 +270,7 @@ if __name__ == "__main__":
     print(f"{'measured':>9} {'target':>7}")
     parts = forward_pass, second_use, gradients, averages, to_a_layer, extracting
     rows = [part(name) for name in ("pocket", "vgg16") for part in parts]
+    rows += [ascending("pocket", 192), ascending("squeezenet", 224)]
     rows += [memory(), new_sizes()]
     rows += [exactness(name) for name in ("pocket", "squeezenet")]
     rows += [

@@ -394,6 +394,46 @@ WRONG = {
         ("answer = 'hat'", "there is no variant 'hat'"),
         ("answer = 7", "TypeError"),
     ],
+    "B1.1": [
+        ("answer = (3, 4)", "these are the weights"),
+        ("answer = (0.3, 0.4)", "not of their sum"),
+        ("answer = (0.424, 0.566)", "over all four pixels"),
+        ("answer = (1.2, 1.6)", "the step's is smaller"),
+        ("answer = (0.6, 0.8, 0, 0)", "two numbers"),
+        ("answer = (1, 1)", "divide the weights by the root"),
+        ("answer = 'white'", "ValueError"),
+    ],
+    "B1.2": [
+        ("def both(z):\n    return z[:, classes[0]]", "with the logit of the flamingo"),
+        ("def both(z):\n    return z[:, classes[1]]", "with the logit of the shepherd"),
+        ("def both(z):\n    return z[:, classes[0]] - z[:, classes[1]]", "of the flamingo"),
+        ("def both(z):\n    return tf.gather(z, classes, axis=1)", "64 numbers are asked for"),
+        ("def both(z):\n    return z[:, 10**6]", "Error"),
+        ("both = 3", "a function is asked for"),
+    ],
+    "B1.3": [
+        (
+            "def blue(pictures):\n"
+            "    red, green, blue = np.moveaxis(pictures, -1, 0)\n"
+            "    return ((blue - red > 60) & (blue - green > 60)).mean((1, 2))",
+            "uint8 has no negative numbers",
+        ),
+        (
+            "def blue(pictures):\n"
+            "    red, green, blue = np.moveaxis(pictures.astype(int), -1, 0)\n"
+            "    return (blue - np.maximum(red, green) > 60).sum((1, 2))",
+            "a share is asked for",
+        ),
+        (
+            "def blue(pictures):\n"
+            "    blue, green, red = np.moveaxis(pictures.astype(int), -1, 0)\n"
+            "    return (blue - np.maximum(red, green) > 60).mean((1, 2))",
+            "blue in a red picture",
+        ),
+        ("def blue(pictures):\n    return (pictures[..., 2] > 60).mean()", "3 numbers"),
+        ("def blue(pictures):\n    return (pictures[..., 2] > 128).mean((1, 2))", "the shares are"),
+        ("blue = 0.1", "a function is asked for"),
+    ],
     "B2.1": [
         ("answer = right.mean()", "go in rightly"),
         ("answer = 25", "from 0 to 1"),

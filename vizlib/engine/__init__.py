@@ -15,9 +15,11 @@ from .head import both_sides, check_score, check_target, slopes
 from .inputs import (
     bar,
     canvas,
+    check_bounds,
     check_count,
     check_images,
     check_model,
+    check_takes_images,
     cover,
     input_shape,
     is_number,
@@ -35,11 +37,13 @@ __all__ = [
     "both_sides",
     "cached",
     "canvas",
+    "check_bounds",
     "check_count",
     "check_images",
     "check_model",
     "check_no_nan",
     "check_score",
+    "check_takes_images",
     "check_target",
     "compiled",
     "cover",
@@ -98,8 +102,8 @@ def backward(
     model : keras.Model
     images : array, (N, H, W, C), in model-input space
     target : None, int, (N,) ints or callable
-        The class whose score it is (None: each image's arg-max), or a function from logits (N, K)
-        to scores (N,).
+        The class whose score it is (None: each image's arg-max), or a function from logits (N, K),
+        or from the output of `layer`, (N, ...), to scores (N,).
     relu : {"plain", "guided", "deconvnet"}
     layer, unit : str, int or (row, column, channel)
         Instead of a class: this unit of this layer; an int is a channel, taken where it is largest
@@ -128,8 +132,12 @@ def backward(
     images = check_images(model, images)
     check_rule(relu)
     score = _asked(score, target)
-    if (layer is None) != (unit is None) or (unit is not None and target is not None):
-        raise ValueError("Name either a target, or a layer together with a unit of it.")
+    of_layer = callable(target) if unit is None else target is None
+    if not (unit is None if layer is None else of_layer):
+        raise ValueError(
+            "Name either a target, or a layer and a unit of it, or a layer and, as target, a "
+            "function of its output."
+        )
     of = Of.UNIT if unit is not None else Of.WEIGHTED if callable(target) else Of.CLASS
     of = Of.LOG_ODDS if log_odds else of
     found = compiled(model, images.shape[1:], rule=relu, layer=layer, at=at, score=score, of=of)
@@ -140,7 +148,9 @@ def backward(
         choice = _positions(unit, shape, len(images))
     elif of is Of.WEIGHTED:
         (said,) = _run(
-            compiled(model, images.shape[1:], score=score), images, batch_size=batch_size
+            compiled(model, images.shape[1:], score=score, layer=layer),
+            images,
+            batch_size=batch_size,
         )
         choice = slopes(target, said)
     else:

@@ -193,6 +193,24 @@ def canvas(value, shape, name):
     return np.broadcast_to(array, shape)
 
 
+def check_bounds(bounds, shape, images=None):
+    """The lowest and the highest legal value, each as an image of `shape`; images lie between."""
+    try:
+        low, high = bounds
+    except Exception:  # no pair
+        raise ValueError(
+            "bounds is a pair, the lowest and the highest legal value: (net.low, net.high)."
+        ) from None
+    low, high = (canvas(v, shape, name) for v, name in ((low, "low"), (high, "high")))
+    inside = low if images is None else images
+    if not ((inside >= low - 1e-3) & (inside <= high + 1e-3)).all():
+        raise ValueError(
+            "The images lie outside the bounds: give the bounds of model-input space, "
+            "(net.low, net.high)."
+        )
+    return low, high
+
+
 def cover(image, fill, blur):
     """The image (H, W, C) that takes the place of what is covered.
 
