@@ -62,7 +62,7 @@ else:
     from .segmentation import segment
 from .models import Net, find_layer, load
 
-__version__ = "0.2.0"
+__version__ = "1.0.0"
 # Loaded when they are first used: matplotlib, ipywidgets, Pillow and scikit-image cost time.
 _LATER = ("barnyard", "photos", "show", "truth", "widgets")
 __all__ = [
