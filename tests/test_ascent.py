@@ -209,7 +209,7 @@ def test_a_silent_unit_is_woken():
     assert vizlib.activations(model, x, "unit").max() > 0.1
 
 
-@pytest.mark.parametrize("activation", ["relu", keras.activations.hard_tanh], ids=str)
+@pytest.mark.parametrize("activation", ["relu", keras.activations.hard_tanh])
 def test_a_unit_that_nothing_wakes_is_refused(activation):
     with pytest.raises(ValueError, match="no gradient to the pixels, and no step woke it"):
         vizlib.visualize(gated(1e3, activation), layer="unit", unit=0, steps=5, **UNIT)
@@ -250,7 +250,6 @@ def test_a_unit_that_nothing_wakes_is_refused(activation):
         ({"shift": "far"}, "must be real numbers"),
         ({"turn": None}, "must be real numbers"),
     ],
-    ids=lambda v: str(v)[:40],
 )  # fmt: skip
 def test_bad_arguments(given, says):
     model = shapes.build(shapes.fused)[0]

@@ -1,9 +1,11 @@
 """What holds for every committed lesson without running it."""
 
 import csv
+import io
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import build
 import numpy as np
@@ -21,6 +23,9 @@ from lessons import (
     solution,
     tagged,
 )
+from PIL import Image
+
+from vizlib import photos
 
 IGNORED = {}  # lesson -> how many outputs nbval may ignore; at most two
 
@@ -142,6 +147,25 @@ def test_time_and_memory_are_those_measured_and_within_bounds(path, book):
     ):
         assert build.between(text, marker, build.says(cost)) == text
     assert int(cost["seconds"]) <= build.SECONDS.get(number, 60) and int(cost["megabytes"]) <= 1500
+
+
+def test_what_is_uploaded_is_found_with_old_and_new_widgets():
+    (path,) = (p for p in LESSONS if p.stem == "your_network")
+    (source,) = (cell.source for cell in code(read(path)) if "def uploaded" in cell.source)
+    scope = {"io": io, "photos": photos}
+    exec(source[source.index("def uploaded") :].split("\n\n\n")[0], scope)
+    red = io.BytesIO()
+    Image.new("RGB", (3, 2), "red").save(red, "PNG")
+    name, content = "mine.png", red.getvalue()
+    for value in (
+        {name: {"metadata": {"name": name}, "content": content}},  # ipywidgets 7
+        ({"name": name, "content": memoryview(content)},),  # ipywidgets 8
+    ):
+        image = scope["uploaded"](SimpleNamespace(value=value), "moose")
+        assert image.shape == (2, 3, 3) and (image == [255, 0, 0]).all()
+    for value in ({}, ()):
+        moose = scope["uploaded"](SimpleNamespace(value=value), "moose")
+        np.testing.assert_array_equal(moose, photos.load("moose"))
 
 
 def test_cost_csv_names_the_lessons_there_are():
