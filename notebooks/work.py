@@ -151,7 +151,7 @@ def main(command="", *arguments):
     if command == "lab":
         lay_out()
         if outdated():
-            print("The course has newer lessons: `make update` takes them and keeps your answers.")
+            print("The course has newer lessons: `work.py update` takes them, your answers stay.")
         raise SystemExit(serve(*arguments))
     if command == "update" and not arguments:
         lay_out()
@@ -159,7 +159,7 @@ def main(command="", *arguments):
             try:
                 aside = update(name)
             except ValueError:
-                print(f"work/{name} is no notebook any more and stays: `make reset` puts it back.")
+                print(f"work/{name} is no notebook any more and stays: `reset` puts it back.")
                 continue
             kept = f"; your answers are in it, all you had is in {aside.name}" if aside else ""
             print(f"work/{name} is the new version{kept}.")

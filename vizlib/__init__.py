@@ -64,7 +64,7 @@ from .models import Net, find_layer, load
 
 __version__ = "1.0.0"
 # Loaded when they are first used: matplotlib, ipywidgets, Pillow and scikit-image cost time.
-_LATER = ("barnyard", "photos", "show", "truth", "widgets")
+_LATER = ("barnyard", "callbacks", "photos", "show", "truth", "widgets")
 __all__ = [
     "Dissection",
     "Net",
@@ -73,6 +73,7 @@ __all__ = [
     "ReceptiveField",
     "activations",
     "barnyard",
+    "callbacks",
     "cam",
     "deconvnet",
     "dissect",
