@@ -252,8 +252,8 @@ def given(target, said):
     if not tf.is_tensor(value) or value.shape != said.shape[:1]:
         got = f"shape {value.shape}" if tf.is_tensor(value) else type(value).__name__
         raise ValueError(
-            "A target function takes logits (N, K), the output where there are none, or that of a "
-            f"named layer, and returns a TensorFlow tensor of shape (N,), not {got}."
+            f"A target function returns a TensorFlow tensor of shape (N,), not {got}; it takes "
+            "logits (N, K), the output where there are none, or that of a named layer."
         )
     if not np.isfinite(value).all():
         raise ValueError("The target function gives NaN or infinite values.")
