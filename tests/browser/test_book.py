@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import shutil
 import subprocess
 import sys
 import threading
@@ -11,7 +10,6 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
@@ -20,7 +18,6 @@ PICTURES = ROOT / "build/browser"  # screenshots, for those who want to look
 START, LESSON, REFERENCE, GLOSSARY = (
     "docs/index.html", "notebooks/05_saliency.html", "docs/api/truth.html", "docs/glossary.html",
 )  # fmt: skip
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 IN_THE_BOOK = """() => [...document.querySelectorAll('[href], [src]')]
     .map(e => e.getAttribute('href') ?? e.getAttribute('src'))"""
 IDS = "() => [...document.querySelectorAll('[id]')].map(e => e.id)"
@@ -59,15 +56,6 @@ def site():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        driven = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield driven
-        driven.close()
 
 
 @pytest.fixture

@@ -13,16 +13,11 @@ from pathlib import Path
 import build
 import nbformat
 import pytest
-from playwright.sync_api import sync_playwright
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 LESSONS = build.lessons(ROOT / "notebooks")
 PICTURES = ROOT / "build/browser"  # screenshots, for those who want to look
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +54,6 @@ def lab(tmp_path_factory):
         finally:
             server.terminate()
             server.wait()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        driven = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield driven
-        driven.close()
 
 
 def whole(page, notebook):
