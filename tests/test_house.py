@@ -92,7 +92,9 @@ def test_one_version_everywhere():
 @pytest.mark.skipif(os.name == "nt", reason="make is for the others; README has lines for Windows")
 def test_make_help_names_every_target():
     make = (ROOT / "Makefile").read_text("utf-8")
-    said = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
     targets = re.search(r"^\.PHONY: (.*)$", make, flags=re.MULTILINE)[1].split()
     assert {line.split()[1] for line in said.splitlines()} == set(targets)
 
