@@ -43,9 +43,8 @@ def test_the_best_patches_are_the_best_of_all_in_one_pass_or_in_parts(data):
     k, per_image = draw(1, 5), draw(1, 3)
     lengths = [draw(1, 9) for _ in range(draw(1, 4))]  # some hold fewer than k patches
     lengths[draw(0, len(lengths) - 1)] += max(0, k - sum(lengths))
-    x = rng.integers(0, draw(2, 9), (sum(lengths), 6, 6, 2)).astype(
-        "float32"
-    )  # few values, so many ties
+    values = data.draw(st.sampled_from([2, 9, 999]))  # few: many ties; many: channels differ
+    x = rng.integers(0, values, (sum(lengths), 6, 6, 2)).astype("float32")
     model = pixel_reader()
     options = dict(channels=[1, 0], k=k, per_image=per_image, batch_size=draw(1, 8))
     whole = vizlib.top_patches(model, x, "copy", **options)
