@@ -1,6 +1,5 @@
 """Lesson 1's modules beyond the engine: what figures and widgets show, tested as data."""
 
-import dataclasses
 import io
 
 import ipywidgets
@@ -11,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import vizlib
-from vizlib import barnyard, models, show, widgets
+from vizlib import barnyard, show, widgets
 
 
 @pytest.fixture(scope="module")
@@ -129,39 +128,6 @@ def test_feature_map_is_the_picture_the_map_and_the_overlay(net, hen):
     )  # the map's colours end in yellow
 
 
-def test_every_place_of_the_explorer_redraws(net, hen):
-    box = widgets.feature_maps(net, {"hen": hen, "dark": hen // 2})
-    (picture, layer, channel), image, caption = box.children[0].children, *box.children[1:]
-    assert (
-        list(layer.options) == models.map_layers(net.model, net.size) and len(layer.options) == 13
-    )
-    seen = {image.value}
-    for name in layer.options:
-        layer.value = name
-        assert channel.max == net.model.get_layer(name).output.shape[
-            -1
-        ] - 1 and caption.value.startswith(name)
-        channel.value = channel.max
-        seen.add(image.value)
-    picture.value = "dark"
-    seen.add(image.value)
-    assert len(seen) == 15
-    layer.value = "block1_conv1"  # fewer channels than the one chosen
-    assert channel.value == channel.max == 15 and "channel 15" in caption.value
-
-
-def test_explorers_of_a_model_that_is_a_layer_of_another_one(net, hen):
-    x = keras.Input(net.model.input_shape[1:])
-    nested = dataclasses.replace(net, model=keras.Model(x, net.model(x)))
-    for explorer in (widgets.feature_maps, widgets.signals, widgets.class_maps):
-        box, flat = explorer(nested, {"hen": hen}), explorer(net, {"hen": hen})
-        for view in (box, flat):
-            layer = next(c for c in view.children[0].children if c.description == "layer")
-            layer.value = net.stages[4]
-        assert box.children[-2].value == flat.children[-2].value  # the same image
-        assert box.children[-1].value == flat.children[-1].value
-
-
 def test_a_widget_says_what_it_is_where_no_kernel_runs(shown):
     widgets.show(ipywidgets.Label("x"), says="Explorer: nothing. Run this cell to use it.")
     ((data, _),) = shown
@@ -188,24 +154,3 @@ def test_the_signal_explorer_shows_what_each_choice_gives(net, hen):
     maps = vizlib.guided_backprop(net.model, net.preprocess(hen[None]), 3)
     right = np.rint(255 * show.signed(net.rgb(maps), share=0.99)[0])
     assert np.array_equal(view[:, :192], hen) and np.array_equal(view[:, 192:], right)
-
-    box = widgets.signals(net, {"hen": hen, "dark": hen // 2})
-    (picture, layer), (channel, rule) = (part.children for part in box.children[:2])
-    image, caption = box.children[2:]
-    assert (
-        layer.value is None
-        and channel.max == 6
-        and caption.value == f"class {net.labels[0]}, rule plain"
-    )
-    seen = [image.value]
-    for control, value in (
-        (rule, "guided"),
-        (layer, net.stages[1]),
-        (channel, 31),
-        (picture, "dark"),
-        (layer, None),
-    ):
-        control.value = value
-        seen.append(image.value)
-    assert len(set(seen)) == len(seen) and channel.value == channel.max == 6
-    assert caption.value == f"class {net.labels[6]}, rule guided"

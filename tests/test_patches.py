@@ -305,30 +305,3 @@ def test_best_patches_shows_patches_and_frames_their_windows():
     )
     np.testing.assert_array_equal(frame, wanted)
     np.testing.assert_array_equal(view[24:][~frame], np.hstack(x[1:])[~frame])
-
-
-def test_every_place_of_the_explorer_redraws():
-    x = np.random.default_rng(0).integers(0, 255, (4, 8, 8, 3)).astype("uint8")
-    model, *_ = shapes.build(shapes.fused)
-    mined = {
-        name: vizlib.top_patches(model, x / np.float32(255), name, channels=range(n), k=3)
-        for name, n in (("conv2", 5), ("conv1", 4))
-    }
-    box = widgets.units(x, mined)
-    (layer, unit), image, caption = box.children[0].children, *box.children[1:]
-    assert (
-        layer.options == ("conv2", "conv1")
-        and unit.max == 4
-        and caption.value.startswith("conv2, unit 0: ")
-    )
-    seen = {image.value}
-    unit.value = 4
-    seen.add(image.value)
-    layer.value = "conv1"  # fewer channels than the one chosen
-    seen.add(image.value)
-    assert (
-        unit.value == unit.max == 3
-        and caption.value.startswith("conv1, unit 3: ")
-        and len(seen) == 3
-    )
-    assert caption.value.endswith(", ".join(f"{v:.3g}" for v in mined["conv1"].value[3]))

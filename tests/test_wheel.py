@@ -77,7 +77,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
 
     names = zipfile.ZipFile(wheel).namelist()
     assert wheel.name.startswith(f"vizlib-{vizlib.__version__}-py3-none")
-    assert "vizlib/py.typed" in names and "vizlib/engine/trace.py" in names
+    assert {f"vizlib/{n}" for n in ("py.typed", "front.js", "front.css", "engine/trace.py")} <= set(
+        names
+    )
     assert {name.split("/")[0].split("-")[0] for name in names} == {"vizlib"}
 
 

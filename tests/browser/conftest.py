@@ -1,10 +1,21 @@
-"""Debian's Chromium, driven by Playwright."""
+"""Debian's Chromium, driven by Playwright, and JupyterLab."""
 
+import os
+import secrets
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
 
+import explorers
+import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
 
+ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
@@ -18,3 +29,43 @@ def browser():
         driven = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield driven
         driven.close()
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """JupyterLab on a copy of the lessons; the address of the workspace."""
+    copy = tmp_path_factory.mktemp("course")
+    shutil.copytree(
+        ROOT / "notebooks", copy / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
+    )
+    nbformat.write(explorers.notebook(), copy / "notebooks/explorers.ipynb")
+    quiet = copy / "settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text('{"fetchNews": "false"}')  # no question about news over a picture
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    token = secrets.token_hex(16)
+    command = [
+        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
+        f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
+        f"--notebook-dir={copy / 'notebooks'}",
+    ]  # fmt: skip
+    environment = {
+        **os.environ,
+        "JUPYTER_CONFIG_DIR": str(copy / "config"),
+        "JUPYTERLAB_SETTINGS_DIR": str(copy / "settings"),
+    }
+    with open(copy / "log", "w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            for _ in range(240):
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}")
+                    break
+                except OSError:
+                    time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}&reset"
+        finally:
+            server.terminate()
+            server.wait()

@@ -1,59 +1,16 @@
 """Lesson by lesson in real JupyterLab: as committed, after Run All, and with a control moved."""
 
-import os
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import build
 import nbformat
 import pytest
+from jupyter import opened, run_all
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 LESSONS = build.lessons(ROOT / "notebooks")
 PICTURES = ROOT / "build/browser"  # screenshots, for those who want to look
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory):
-    """JupyterLab on a copy of the lessons; the address of the workspace."""
-    copy = tmp_path_factory.mktemp("course")
-    shutil.copytree(
-        ROOT / "notebooks", copy / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints")
-    )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token = secrets.token_hex(16)
-    command = [
-        sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1",
-        f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
-        f"--notebook-dir={copy / 'notebooks'}",
-    ]  # fmt: skip
-    environment = {
-        **os.environ,
-        "JUPYTER_CONFIG_DIR": str(copy / "config"),
-        "JUPYTERLAB_SETTINGS_DIR": str(copy / "settings"),
-    }
-    with open(copy / "log", "w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            for _ in range(240):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}")
-                    break
-                except OSError:
-                    time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={token}&reset"
-        finally:
-            server.terminate()
-            server.wait()
 
 
 def whole(page, notebook):
@@ -78,14 +35,8 @@ def test_lesson_in_lab(lab, browser, path):
         for o in c.outputs
     )
     page = browser.new_page(viewport={"width": 1300, "height": 1000})
-    page.goto(lab.format(path.relative_to(ROOT / "notebooks").as_posix()))
-    notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
-    notebook.locator(".jp-Cell").first.wait_for(timeout=120_000)
-    page.wait_for_timeout(3000)
-    if (
-        dialog := page.locator(".jp-Dialog button:has-text('No'), .jp-Dialog button.jp-mod-reject")
-    ).count():
-        dialog.first.click()  # news of Jupyter
+    address = lab.format(path.relative_to(ROOT / "notebooks").as_posix())
+    notebook = opened(page, address)
 
     def sound(stage):
         whole(page, notebook)
@@ -110,21 +61,7 @@ def test_lesson_in_lab(lab, browser, path):
     outputs = notebook.locator(".jp-OutputArea-output")
     assert outputs.filter(has_text="Explorer: ").count() == widgets
 
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    counts = notebook.locator(".jp-InputPrompt")
-    deadline = time.monotonic() + 600
-    while time.monotonic() < deadline:
-        page.wait_for_timeout(1000)
-        kernel = page.evaluate(
-            "() => document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden)"
-            " .jp-Notebook-ExecutionIndicator')?.dataset.status"
-        )
-        waiting = [t for t in counts.all_inner_texts() if "*" in t]
-        if kernel == "idle" and not waiting and time.monotonic() > deadline - 590:
-            break
-    else:
-        raise AssertionError("Run All did not end within ten minutes")
+    run_all(page, notebook)
     sound("run")
 
     views = notebook.locator(
@@ -134,12 +71,12 @@ def test_lesson_in_lab(lab, browser, path):
     for k in range(widgets):
         view = views.nth(k)
         view.scroll_into_view_if_needed()
-        image = view.locator("img").first
-        before = image.get_attribute("src")
+        image = view.locator(".vizlib-panels").last
+        before = image.inner_html()
         select = view.locator("select").last
         select.select_option(index=select.locator("option").count() - 1)
         page.wait_for_function(
-            "([e, before]) => e.src !== before",
+            "([e, before]) => e.innerHTML !== before",
             arg=[image.element_handle(), before],
             timeout=30_000,
         )

@@ -1,0 +1,260 @@
+// The controls that menus cannot replace. Each fills its place on the page, writes what the reader
+// chooses to "value", and follows "items", "sheet" and "value" as Python writes them.
+
+function make(tag, properties = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+function choose(model, value) {
+  model.set("value", value);
+  model.save_changes(); // while Python is busy, Jupyter keeps only the last one
+}
+
+/** Tiles of the sheet: element number i shows tile i, which lies in row floor(i / columns). */
+function tiles(model) {
+  const blob = new Blob([model.get("sheet")], { type: "image/png" });
+  const address = URL.createObjectURL(blob);
+  const [columns, rows] = model.get("grid");
+  return {
+    show(element, i) {
+      const at = (k, n) => (n > 1 ? (100 * k) / (n - 1) : 0);
+      element.style.backgroundImage = `url(${address})`;
+      element.style.backgroundSize = `${100 * columns}% ${100 * rows}%`;
+      element.style.backgroundPosition =
+        `${at(i % columns, columns)}% ${at(Math.floor(i / columns), rows)}%`;
+    },
+    forget: () => URL.revokeObjectURL(address),
+  };
+}
+
+/** One of many: a wall of tiles, bars of classes, or a plane of pictures. */
+function choice({ model, el }) {
+  const name = `choice-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
+  const box = make("div", { role: "listbox", tabindex: 0 });
+  el.append(box);
+  let sheet;
+
+  function option(item, i) {
+    const made = make("div", { role: "option", id: `${name}-${i}`, title: item.label });
+    made.setAttribute("aria-label", item.label);
+    if (model.get("kind") === "bars") {
+      const bar = make("span", { class: "vizlib-bar" });
+      bar.style.width = `${100 * item.share}%`;
+      const track = make("span", { class: "vizlib-track" }, bar);
+      if (Math.abs(item.was - item.share) > 0.005) {
+        const tick = make("span", { class: "vizlib-tick" });
+        tick.style.left = `${100 * item.was}%`;
+        track.append(tick);
+      }
+      made.append(make("span", { class: "vizlib-name" }, item.name), track, item.share.toFixed(2));
+    } else {
+      sheet.show(made, item.tile);
+    }
+    if (model.get("kind") === "plane") {
+      Object.assign(made.style, {
+        left: `${100 * item.left}%`, top: `${100 * item.top}%`, borderColor: item.colour,
+      });
+    }
+    made.addEventListener("click", () => choose(model, item.value));
+    return made;
+  }
+
+  function fill() {
+    sheet?.forget();
+    sheet = tiles(model);
+    box.className = `vizlib-choice vizlib-${model.get("kind")}`;
+    box.setAttribute("aria-label", model.get("label"));
+    box.replaceChildren(...model.get("items").map(option));
+    mark();
+  }
+
+  function mark() {
+    const items = model.get("items");
+    const chosen = items.findIndex((item) => item.value === model.get("value"));
+    items.forEach((item, i) => box.children[i].setAttribute("aria-selected", i === chosen));
+    if (chosen < 0) return box.removeAttribute("aria-activedescendant");
+    box.setAttribute("aria-activedescendant", `${name}-${chosen}`);
+    box.querySelector("svg")?.remove();
+    const near = items[chosen].near ?? [];
+    if (!near.length) return;
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    for (const k of near) {
+      const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+      for (const [i, end] of [[chosen, 1], [k, 2]]) {
+        line.setAttribute(`x${end}`, `${100 * items[i].left}%`);
+        line.setAttribute(`y${end}`, `${100 * items[i].top}%`);
+      }
+      svg.append(line);
+    }
+    box.append(svg);
+  }
+
+  /** An arrow goes to the nearest option on its side; a step aside counts twice. */
+  function step(event) {
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (!(event.key in arrows)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [x, y] = arrows[event.key];
+    const items = model.get("items");
+    const middles = items.map((item, i) => {
+      const box = document.getElementById(`${name}-${i}`).getBoundingClientRect();
+      return [box.x + box.width / 2, box.y + box.height / 2];
+    });
+    const from = middles[Math.max(0, items.findIndex((item) => item.value === model.get("value")))];
+    let best = Infinity, found;
+    middles.forEach(([a, b], i) => {
+      const ahead = (a - from[0]) * x + (b - from[1]) * y;
+      const aside = Math.abs((a - from[0]) * y) + Math.abs((b - from[1]) * x);
+      if (ahead > 1 && ahead + 2 * aside < best) [best, found] = [ahead + 2 * aside, i];
+    });
+    if (found === undefined) return;
+    choose(model, items[found].value);
+    box.children[found].scrollIntoView({ block: "nearest" });
+  }
+
+  box.addEventListener("keydown", step);
+  model.on("change:items change:sheet change:kind", fill);
+  model.on("change:value", mark);
+  fill();
+  return () => sheet.forget();
+}
+
+/** A square to drag over a picture: "value" is [top, left] in pixels of the picture. */
+function patch({ model, el }) {
+  const image = make("div", { role: "img" });
+  const square = make("div", { role: "slider", tabindex: 0, class: "vizlib-square" });
+  const box = make("div", { class: "vizlib-patch" }, image, square);
+  el.append(box);
+  let sheet;
+
+  function fill() {
+    sheet?.forget();
+    sheet = tiles(model);
+    sheet.show(image, 0);
+    place();
+  }
+  function place() {
+    const { size, side, fill, alt } = model.get("items");
+    const [top, left] = model.get("value");
+    image.setAttribute("aria-label", alt);
+    box.style.aspectRatio = `${size[1]} / ${size[0]}`;
+    const share = (pixels, all) => `${(100 * pixels) / all}%`;
+    Object.assign(square.style, {
+      top: share(top, size[0]), left: share(left, size[1]), background: fill,
+      height: share(side, size[0]), width: share(side, size[1]),
+    });
+    square.setAttribute("aria-label", model.get("label"));
+    square.setAttribute("aria-valuemax", size[0] * size[1]);
+    square.setAttribute("aria-valuenow", top * size[1] + left);
+    square.setAttribute("aria-valuetext", `row ${top}, column ${left}`);
+  }
+  function move(top, left) {
+    const { size, side } = model.get("items");
+    const fit = (pixel, all) => Math.round(Math.min(Math.max(pixel, 0), all - side));
+    choose(model, [fit(top, size[0]), fit(left, size[1])]);
+  }
+  function drag(event) {
+    if (!event.buttons) return;
+    const { size, side } = model.get("items");
+    const on = box.getBoundingClientRect();
+    move(((event.clientY - on.y) / on.height) * size[0] - side / 2,
+      ((event.clientX - on.x) / on.width) * size[1] - side / 2);
+  }
+  box.addEventListener("pointerdown", (event) => {
+    box.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    square.focus();
+    drag(event);
+  });
+  box.addEventListener("pointermove", drag);
+  square.addEventListener("keydown", (event) => {
+    const arrows = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+    if (!(event.key in arrows)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const length = Math.max(1, Math.round(model.get("items").size[0] / 24));
+    const [top, left] = model.get("value");
+    move(top + length * arrows[event.key][0], left + length * arrows[event.key][1]);
+  });
+  model.on("change:items change:sheet", fill);
+  model.on("change:value", place);
+  fill();
+  return () => sheet.forget();
+}
+
+/** Panels of one sheet, each with its caption, and a sentence that a screen reader hears. */
+function view({ model, el }) {
+  const panels = make("div", { class: "vizlib-panels" });
+  const sentence = make("div", { class: "vizlib-sentence", role: "status" });
+  el.append(panels, sentence);
+  let sheet;
+  function fill() {
+    sheet?.forget();
+    sheet = tiles(model);
+    const { captions, alts, side, ratio, says } = model.get("items");
+    const [columns, rows] = model.get("grid");
+    const widest = rows > 1 ? `minmax(0, ${side}px)` : `minmax(min(100%, ${side / 2}px), ${side}px)`;
+    panels.style.gridTemplateColumns = `repeat(${rows > 1 ? columns : "auto-fit"}, ${widest})`;
+    panels.replaceChildren(...alts.map((alt, i) => {
+      const image = make("div", { role: "img", "aria-label": alt });
+      image.style.aspectRatio = ratio;
+      sheet.show(image, i);
+      return make("div", {}, image, ...(captions ? [captions[i]] : []));
+    }));
+    if (sentence.textContent !== says) sentence.textContent = says;
+  }
+  model.on("change:items change:sheet", fill);
+  fill();
+  return () => sheet.forget();
+}
+
+/** A photograph of the reader's: chosen, dropped or pasted; its bytes go to "sheet". */
+function photograph({ model, el }) {
+  const file = make("input", { type: "file", accept: "image/*" });
+  const box = make("label", { class: "vizlib-photograph", tabindex: 0 }, model.get("label"), file);
+  el.append(box);
+  async function send(files) {
+    if (!files.length) return;
+    model.set("sheet", new DataView(await files[0].arrayBuffer()));
+    model.set("value", (model.get("value") ?? 0) + 1); // the same file again counts, too
+    model.save_changes();
+  }
+  file.addEventListener("change", () => send(file.files));
+  box.addEventListener("paste", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    send(event.clipboardData.files);
+  });
+  box.addEventListener("dragover", (event) => event.preventDefault());
+  box.addEventListener("drop", (event) => {
+    event.preventDefault();
+    event.stopPropagation();
+    send(event.dataTransfer.files);
+  });
+}
+
+/** A number between two, or one of a few names in order. */
+function slider({ model, el }) {
+  const range = make("input", { type: "range" });
+  const output = make("output");
+  const { low, high, step, names } = model.get("items");
+  Object.assign(range, { min: low, max: high, step });
+  el.append(make("label", { class: "vizlib-slider" }, model.get("label"), range, output));
+  function place() {
+    range.value = model.get("value");
+    output.textContent = names ? names[model.get("value")] : model.get("value");
+    if (names) range.setAttribute("aria-valuetext", output.textContent);
+  }
+  range.addEventListener("input", () => choose(model, Number(range.value)));
+  range.addEventListener("keydown", (event) => event.stopPropagation());
+  model.on("change:value", place);
+  place();
+}
+
+const KINDS = { tiles: choice, bars: choice, plane: choice, patch, view, photograph, slider };
+
+export default { render: (context) => KINDS[context.model.get("kind")](context) };
