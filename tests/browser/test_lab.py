@@ -71,13 +71,12 @@ def test_lesson_in_lab(lab, browser, path):
     for k in range(widgets):
         view = views.nth(k)
         view.scroll_into_view_if_needed()
-        image = view.locator(".vizlib-panels").last
-        before = image.inner_html()
+        before = view.inner_html()
         select = view.locator("select").last
         select.select_option(index=select.locator("option").count() - 1)
         page.wait_for_function(
             "([e, before]) => e.innerHTML !== before",
-            arg=[image.element_handle(), before],
+            arg=[view.element_handle(), before],
             timeout=30_000,
         )
         page.wait_for_timeout(1500)
