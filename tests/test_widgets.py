@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import threading
 
 import keras
 import numpy as np
@@ -112,10 +113,64 @@ def test_a_unit_shows_its_patches():
     unit.value = 4
     np.testing.assert_array_equal(seen(view), widgets.best_patches(x, mined["conv2"], 4))
     box["layer"].value = "conv1"  # fewer units than the one chosen
-    assert unit.value == 3 and len(unit.items) == 4
-    np.testing.assert_array_equal(seen(view), widgets.best_patches(x, mined["conv1"], 3))
-    values = ", ".join(f"{v:.3g}" for v in mined["conv1"].value[3])
-    assert view.items["says"] == f"conv1, unit 3: activations {values}"
+    assert unit.value == 0 and len(unit.items) == 4
+    np.testing.assert_array_equal(seen(view), widgets.best_patches(x, mined["conv1"], 0))
+    values = ", ".join(f"{v:.3g}" for v in mined["conv1"].value[0])
+    assert view.items["says"] == f"conv1, unit 0: activations {values}"
+
+
+@pytest.mark.parametrize("name", ["occlusions", "gradient_maps", "signals", "class_maps", "lab"])
+def test_another_picture_opens_on_its_own_class(net, pictures, name):
+    options = {"others": barnyard.load(seeds=0).images} if name == "lab" else {}
+    box = parts(getattr(widgets, name)(net, pictures, **options))
+    box["bars"].value = net.index("cow")
+    box["picture"].value = "scene"
+    p = vizlib.probabilities(net.model, net.preprocess(pictures["scene"][None]))[0]
+    assert box["bars"].value == p.argmax()
+
+
+def test_a_late_click_on_the_wall_before_changes_nothing_but_the_choice(net, pictures):
+    for explorer in (widgets.feature_maps, widgets.signals):
+        box = parts(explorer(net, pictures))
+        box["layer"].value = net.stages[0]
+        wall = box["tiles"] if "tiles" in box else box["bars"]
+        wall.value = 100  # of a layer with more channels
+        assert wall.value == wall.items[0]["value"] and box["note"].value == ""
+        assert f"channel {wall.value}" in box["views"][0].items["says"]
+
+
+def test_a_change_while_another_thread_draws_is_not_lost():
+    order, gate, started = [], threading.Event(), threading.Event()
+    one, two = widgets.Control(kind="slider", value=0), widgets.Control(kind="slider", value=0)
+
+    def redraw():
+        order.append((one.value, two.value))
+        if one.value == 1 and two.value == 0:
+            started.set()
+            gate.wait(60)
+
+    widgets._explorer(redraw, [one, two])
+    first = threading.Thread(target=lambda: one.set_trait("value", 1))
+    first.start()
+    assert started.wait(60)
+    second = threading.Thread(target=lambda: two.set_trait("value", 1))
+    second.start()
+    gate.set()
+    for thread in (first, second):
+        thread.join(60)
+    assert order[-1] == (1, 1)
+
+
+def test_a_map_below_zero_everywhere_is_dark():
+    x = keras.Input((8, 8, 3))
+    y = keras.layers.Conv2D(1, 1, name="below", use_bias=False)(x)
+    y = keras.layers.Dense(2, "softmax")(keras.layers.GlobalAveragePooling2D()(y))
+    model = keras.Model(x, y)
+    model.get_layer("below").set_weights([-np.ones((1, 1, 3, 1), "float32")])
+    image = np.full((8, 8, 3), 90, "uint8")
+    net = vizlib.Net.of(model, labels=["a", "b"], preprocess=lambda batch: batch / 255)
+    panels, top = widgets.feature_map(net, image, "below", 0, side=8)
+    assert top < 0 and (panels[:, 8:16] == [68, 1, 84]).all()
 
 
 @pytest.mark.parametrize("fill", ["mean", "black", "white"])

@@ -223,6 +223,7 @@ function photograph({ model, el }) {
     model.set("value", (model.get("value") ?? 0) + 1); // the same file again counts, too
     model.save_changes();
   }
+  file.addEventListener("click", () => (file.value = "")); // else the same file is no change
   file.addEventListener("change", () => send(file.files));
   box.addEventListener("paste", (event) => {
     event.preventDefault();

@@ -1,6 +1,7 @@
 """Explorers for JupyterLab: each a pure function from choices to an image, and controls for it."""
 
 import io
+import threading
 from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
@@ -113,9 +114,10 @@ def feature_map(
     """
     check_net(net)
     maps = activations(net.model, net.preprocess(picture[None]), layer)[0, :, :, channel]
-    coloured = colormaps[draw.SEQUENTIAL](maps / (maps.max() or 1))[..., :3] * 255
+    top = maps.max()
+    coloured = colormaps[draw.SEQUENTIAL](maps / (top if top > 0 else 1))[..., :3] * 255
     panels = (picture, coloured.astype("uint8"), draw.overlay(picture, np.maximum(maps, 0)))
-    return np.hstack([draw.enlarge(panel, side) for panel in panels]), float(maps.max())
+    return np.hstack([draw.enlarge(panel, side) for panel in panels]), float(top)
 
 
 def wall(net: Net, picture: np.ndarray, layer: str, *, side: int = 48) -> tuple:
@@ -190,6 +192,7 @@ def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
             _fill_wall(channel, thumbnails, largest, order.value.startswith("strongest"))
             if new:
                 channel.value = int(largest.argmax())
+        _stay(channel)
         panels, top = feature_map(net, shown, layer.value, channel.value)
         says = f"{layer.value}, channel {channel.value}: brightest is {top:.3g}"
         captions = [picture.value, f"channel {channel.value}", "laid over"]
@@ -277,7 +280,7 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
     fill = _menu("fill", ["mean", "black", "white"])
     square = Control(kind="patch", label="patch: drag it, or use the arrow keys")
     square.value = [(n - patch) // 2 for n in net.size]
-    target, view, heat = _bars(net, clean), _view(), {}
+    target, view, heat, last = _bars(net, clean), _view(), {}, []
 
     def redraw():
         shown, side = pictures[picture.value], size.value
@@ -290,6 +293,7 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
         top, left = square.value
         box = top, left, top + side, left + side
         now = covered(net, shown, box, fill=fill.value)[1]
+        _reopen(target, last, picture.value, clean[picture.value])
         _fill_bars(target, net, now, clean[picture.value])
         key = picture.value, target.value, side, fill.value
         if key not in heat:
@@ -479,14 +483,14 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
             on_wall[:] = key
             if layer.value is None:
                 p = clean[picture.value]
-                if new:
-                    channel.value = int(p.argmax())
+                channel.value = int(p.argmax())
                 _fill_bars(channel, net, p, p)
             else:
                 thumbnails, largest = wall(net, shown, layer.value)
                 if new:
                     channel.value = int(largest.argmax())
                 _fill_wall(channel, thumbnails, largest, True)
+        _stay(channel)
         k = channel.value
         halves = [np.hsplit(signal(net, shown, r, layer.value, k), 2)[1] for r in rules]
         panels = np.hstack([draw.enlarge(shown, 288), *halves])
@@ -499,18 +503,24 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
 
 def _explorer(redraw, *parts):
     """Controls above and below each other, a list of them side by side, that call `redraw`."""
-    note, busy = controls.HTML(), []
+    note, lock, drawing, stale = controls.HTML(), threading.Lock(), [], []
 
     def answer(change):
-        if not busy:  # what redraw itself moves does not call it again
-            busy.append(change)
+        if drawing == [threading.get_ident()]:
+            return  # what redraw itself moves does not call it again
+        stale.append(change)
+        with lock:  # JupyterLab may hand over two controls' changes in two threads
+            if not stale:
+                return  # drawn already, with this change
+            stale.clear()
+            drawing[:] = [threading.get_ident()]
             try:
                 redraw()
                 note.value = ""
             except (ValueError, OSError) as error:  # a refusal, or no photograph: say so, live on
                 note.value = escape(str(error))
             finally:
-                busy.clear()
+                drawing.clear()
 
     rows = [part if isinstance(part, list) else [part] for part in parts]
     for control in (control for row in rows for control in row):
@@ -586,6 +596,20 @@ def _fill_bars(control, net, now, before):
             )
             for k in shown
         ]
+
+
+def _stay(control):
+    """A click on what was there before chooses the first of what is there now."""
+    values = [item["value"] for item in control.items]
+    if control.value not in values:
+        control.value = values[0]
+
+
+def _reopen(control, last, key, p):
+    """Another image opens on the class that is predicted for it."""
+    if last != [key]:
+        last[:] = [key]
+        control.value = int(p.argmax())
 
 
 def _fill(net, colour):
@@ -729,9 +753,10 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     picture = _menu("picture", list(pictures))
     noise, samples = _slider("noise, %", 2, 0, 30), _slider("samples", 8, 2, 32)
     levels = _slider("levels", 0, 0, 8, step=0.25)
-    target, maps, attack, made = _bars(net, clean), _view(), _view(), {}
+    target, maps, attack, made, last = _bars(net, clean), _view(), _view(), {}, []
 
     def redraw():
+        _reopen(target, last, picture.value, clean[picture.value])
         shown, k = pictures[picture.value], target.value
         options = dict(samples=samples.value, noise=noise.value / 100)
         names = {way: way.split(",")[0] for way in WAYS}
@@ -824,7 +849,6 @@ def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
         found = mined[layer.value]
         if [layer.value] != on_wall:
             on_wall[:] = [layer.value]
-            unit.value = min(unit.value, len(found.value) - 1)
             best = Patches(*(part[:, :1] for part in found[:-1]), found.seen)
             thumbnails = [draw.enlarge(patches[0], 48) for patches in crop(pictures, best)]
             _fill_wall(unit, thumbnails, found.value[:, 0], False)
@@ -832,6 +856,7 @@ def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
                 item | {"label": f"unit {item['value']}, best {found.value[item['value'], 0]:.3g}"}
                 for item in unit.items
             ]
+        _stay(unit)
         values = [f"{value:.3g}" for value in found.value[unit.value]]
         says = f"{layer.value}, unit {unit.value}: activations {', '.join(values)}"
         captions = [*values, *(f"image {i}" for i in found.image[unit.value])]
@@ -899,9 +924,10 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     picture = _menu("picture", list(pictures))
     stages = list(net.stages)
     layer = _slider("layer", len(stages) - 1, 0, len(stages) - 1, names=stages)
-    target, view = _bars(net, clean), _view()
+    target, view, last = _bars(net, clean), _view(), []
 
     def redraw():
+        _reopen(target, last, picture.value, clean[picture.value])
         shown, p, k = pictures[picture.value], clean[picture.value], target.value
         _fill_bars(target, net, p, p)
         heat = class_map(net, shown, k, stages[layer.value])
@@ -942,23 +968,24 @@ def lab(
     fitted = {name: photos.fit(image, net.size) for name, image in pictures.items()}
     picture = _menu("picture", list(pictures))
     yours = Control(kind="photograph", label="Choose, drop or paste a photograph of yours.")
-    target, view, last = Control(kind="bars", label="class", value=-1), _view(), []
+    target, view, last, seen = Control(kind="bars", label="class", value=-1), _view(), [], [None]
 
     def redraw():
-        if yours.value not in (None, *last):
-            last[:] = [yours.value]
+        if yours.value not in seen:
+            seen.append(yours.value)
             fitted["yours"] = photos.fit(photos.load(io.BytesIO(yours.sheet)), net.size)
             picture.options, picture.value = list(fitted), "yours"
-        shown = fitted[picture.value]
-        p = _predicted(net, {"": shown})[""]
-        if target.value not in np.argsort(-p)[:5]:
-            target.value = int(p.argmax())
+        name = picture.value
+        shown = fitted[name]
+        p = _predicted(net, {name: shown})[name]
+        _reopen(target, last, (name, len(seen)), p)
+        k = target.value
         _fill_bars(target, net, p, p)
-        fig = draw.overview(net, [shown], target.value, others=others)
+        fig = draw.overview(net, [shown], k, others=others)
         file = io.BytesIO()
         fig.savefig(file, format="png", dpi=120)
         image = photos.load(file)
-        says = f"{picture.value}: {net.labels[target.value]}, {p[target.value]:.2f}"
+        says = f"{name}: {net.labels[k]}, {p[k]:.2f}"
         _see(view, image, (1, 1), ["Seven lenses."], says)
 
     return _explorer(redraw, [picture, yours], target, view)
