@@ -980,12 +980,12 @@ def lab(
         p = _predicted(net, {name: shown})[name]
         _reopen(target, last, (name, len(seen)), p)
         k = target.value
-        _fill_bars(target, net, p, p)
         fig = draw.overview(net, [shown], k, others=others)
         file = io.BytesIO()
         fig.savefig(file, format="png", dpi=120)
         image = photos.load(file)
         says = f"{name}: {net.labels[k]}, {p[k]:.2f}"
+        _fill_bars(target, net, p, p)
         _see(view, image, (1, 1), ["Seven lenses."], says)
 
     return _explorer(redraw, [picture, yours], target, view)
