@@ -1,0 +1,153 @@
+"""Make the live page: `make live` puts it into build/book/live, with all that it needs.
+
+The page is `docs/live/`, copied as it is. Beside it this writes what Python knows and JavaScript
+does not: the networks (their layers, weights as float16, labels, preprocessing, and where the values
+of their maps lie), pictures to start with, and TensorFlow.js from the npm registry.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pooch
+from PIL import Image
+
+import vizlib
+from vizlib import barnyard, models, photos
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "build/book/live"
+VERSION = "4.22.0"  # of TensorFlow.js: for each package its SHA-256, and the files of it to ship
+TENSORFLOW = {
+    "tfjs-core": ("e8f8aa285ad0237b901e7d79995a1450993cf11fb1b3cc02f09de167fdaf9496", ["tf-core.min.js"]),
+    "tfjs-backend-cpu": ("d3c32e2fe0452fe302e88dde434cd8d7b126ce21754c6c972b28e3bcb8ec0878", ["tf-backend-cpu.min.js"]),
+    "tfjs-backend-webgl": ("c694a8c23e958dd8c5fb0781df9c9c11cecdf83aa28088fe3a16846626425b98", ["tf-backend-webgl.min.js"]),
+    "tfjs-backend-wasm": (
+        "5cd6f5e18657c12fb94f4ec3dcef485c8c1a9ca39f3ef1d261c1cb13c1a231c3",
+        ["tf-backend-wasm.min.js", "tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm"],
+    ),
+}
+PHOTOGRAPHS = "cow giraffe shepherd panda hens macaw duck hedgehog".split()
+SIDE = 480  # pixels of a photograph on the screen
+# Which rendered animals: class, seed, with a cap or not.
+ANIMALS = [
+    ("hen", 4, False),
+    ("labrador", 2, True),
+    ("labrador", 2, False),
+    ("pig", 5, True),
+    ("pig", 5, False),
+    ("tabby", 5, False),
+    ("cow", 3, False),
+]
+
+
+def main():
+    shutil.rmtree(SITE, ignore_errors=True)
+    shutil.copytree(ROOT / "docs/live", SITE)
+    tensorflow(SITE / "tensorflow")
+    for name in models.EMBEDDED:
+        network(vizlib.load(name), SITE / "networks")
+    licences = ROOT / "data/weights/squeezenet.LICENSES.txt"
+    shutil.copy(licences, SITE / "networks")
+    pictures(SITE / "pictures")
+    print("The live page is in build/book/live. To use it:")
+    print("python3 -m http.server --directory build/book, and open localhost:8000/live/")
+
+
+def tensorflow(folder):
+    """TensorFlow.js, compared with its hashes, kept in build/ once fetched; with its licence."""
+    folder.mkdir()
+    shutil.copy(ROOT / "LICENSE", folder)  # Apache-2.0 is TensorFlow.js's licence, too
+    for package, (sha256, files) in TENSORFLOW.items():
+        name = f"{package}-{VERSION}.tgz"
+        kept = ROOT / "build/npm" / name
+        if not (kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256):
+            url = f"{registry()}/@tensorflow/{package}/-/{name}"
+            try:
+                pooch.retrieve(url, f"sha256:{sha256}", name, kept.parent)
+            except OSError as error:
+                raise SystemExit(
+                    f"TensorFlow.js could not be fetched from {url} ({type(error).__name__}): "
+                    "connect once, or set npm_config_registry to a registry that you reach."
+                ) from error
+        with tarfile.open(kept) as archive:
+            for file in files:
+                (folder / file).write_bytes(archive.extractfile(f"package/dist/{file}").read())
+
+
+def registry():
+    """Where npm would look."""
+    named = os.environ.get("npm_config_registry")
+    if not named and (npm := shutil.which("npm")):
+        asked = subprocess.run([npm, "config", "get", "registry"], capture_output=True, text=True)
+        named = asked.stdout.strip()
+    named = named if named and named.startswith("http") else "https://registry.npmjs.org"
+    return named.rstrip("/")
+
+
+def network(net, folder):
+    """Two files: NAME.json says all about a network, NAME.f16 holds its weights, layer by layer."""
+    folder.mkdir(exist_ok=True)
+    layers = [described(layer) for layer in net.model.layers]
+    maps = models.map_layers(net.model, net.size)
+    card = {
+        "name": net.name,
+        "size": net.size,
+        "labels": [label.replace("_", " ") for label in net.labels],
+        "low": net.low.tolist(),  # a black pixel, as the network takes it
+        "level": net.level.tolist(),  # one grey level
+        "order": list(net.order),  # the network's channels as places in red, green, blue
+        "layers": layers,
+        "maps": {name: centres(net, name) for name in maps},
+        "stages": net.stages,
+        "last": maps[-1],
+        "pooled": net.name == "squeezenet",  # ends in one map a class, and their means
+    }
+    (folder / f"{net.name}.json").write_text(json.dumps(card, separators=(",", ":")))
+    weights = [w.ravel() for layer in net.model.layers for w in layer.get_weights()]
+    np.concatenate(weights).astype("<f2").tofile(folder / f"{net.name}.f16")
+
+
+def described(layer):
+    """A layer as `network.js` computes it."""
+    config = layer.get_config()
+    given = layer.input if isinstance(layer.input, list) else [layer.input]
+    said = {"name": layer.name, "kind": type(layer).__name__}
+    if said["kind"] != "InputLayer":
+        said["inputs"] = [tensor._keras_history.operation.name for tensor in given]
+    said["weights"] = [list(w.shape) for w in layer.get_weights()]
+    for key in ("strides", "pool_size", "padding", "activation"):
+        if key in config:
+            said[key] = config[key]
+    return said
+
+
+def centres(net, layer):
+    """Where the values of a map lie in the image: the first one's place and the step to the next."""
+    field = vizlib.receptive_field(net.model, layer, net.size)
+    first = np.add(field.offset, (np.asarray(field.size) - 1) / 2)
+    return {"first": first.tolist(), "stride": np.asarray(field.stride).tolist()}
+
+
+def pictures(folder):
+    """Each as PNG, the very pixels that the network gets; photographs larger for the eye, too."""
+    folder.mkdir()
+    for name in PHOTOGRAPHS:
+        photograph = photos.load(name)
+        Image.fromarray(photos.fit(photograph, 227)).save(folder / f"{name}.png", optimize=True)
+        Image.fromarray(photos.fit(photograph, SIDE)).save(folder / f"{name}.webp", quality=84)
+    for kind, seed, cap in ANIMALS:
+        split = "gallery_capped" if cap else "gallery"
+        image = barnyard.load(split, classes=kind, seeds=[seed]).images[0]
+        name = f"{kind}-{seed}{'-cap' if cap else ''}"
+        Image.fromarray(image).save(folder / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
