@@ -25,9 +25,10 @@ ROOT = Path(__file__).parents[1]
 SITE = ROOT / "build/book/live"
 VERSION = "4.22.0"  # of TensorFlow.js: for each package its SHA-256, and the files of it to ship
 TENSORFLOW = {
-    "tfjs-core": ("e8f8aa285ad0237b901e7d79995a1450993cf11fb1b3cc02f09de167fdaf9496", ["tf-core.min.js"]),
-    "tfjs-backend-cpu": ("d3c32e2fe0452fe302e88dde434cd8d7b126ce21754c6c972b28e3bcb8ec0878", ["tf-backend-cpu.min.js"]),
-    "tfjs-backend-webgl": ("c694a8c23e958dd8c5fb0781df9c9c11cecdf83aa28088fe3a16846626425b98", ["tf-backend-webgl.min.js"]),
+    "tfjs": (
+        "56505c191e24116787477b3bb5bb1cc0cf1c2bdce8112b9c402a8a2d31cf2f00",
+        ["tf.es2017.min.js"],
+    ),
     "tfjs-backend-wasm": (
         "5cd6f5e18657c12fb94f4ec3dcef485c8c1a9ca39f3ef1d261c1cb13c1a231c3",
         ["tf-backend-wasm.min.js", "tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm"],
