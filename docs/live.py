@@ -1,12 +1,11 @@
 """Make the live page: `make live` puts it into build/book/live, with all that it needs.
 
 The page is `docs/live/`, copied as it is. Beside it this writes what Python knows and JavaScript
-does not: the networks (their layers, weights as float16, labels, preprocessing, and where the values
-of their maps lie), pictures to start with, and TensorFlow.js from the npm registry.
+does not: the networks (layers, weights as float16, labels, preprocessing, and where the values of
+their maps lie), pictures to start with, and TensorFlow.js from the npm registry.
 """
 
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -31,7 +30,7 @@ TENSORFLOW = {
     ),
     "tfjs-backend-wasm": (
         "5cd6f5e18657c12fb94f4ec3dcef485c8c1a9ca39f3ef1d261c1cb13c1a231c3",
-        ["tf-backend-wasm.min.js", "tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm"],
+        ["tf-backend-wasm.es2017.min.js", "tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm"],
     ),
 }
 PHOTOGRAPHS = "cow giraffe shepherd panda hens macaw duck hedgehog".split()
@@ -84,7 +83,7 @@ def tensorflow(folder):
 
 def registry():
     """Where npm would look."""
-    named = os.environ.get("npm_config_registry")
+    named = os.environ.get("npm_config_registry")  # noqa: SIM112, npm's own name
     if not named and (npm := shutil.which("npm")):
         asked = subprocess.run([npm, "config", "get", "registry"], capture_output=True, text=True)
         named = asked.stdout.strip()
@@ -130,7 +129,7 @@ def described(layer):
 
 
 def centres(net, layer):
-    """Where the values of a map lie in the image: the first one's place and the step to the next."""
+    """Where the values of a map lie in the image: the place of the first, the step to the next."""
     field = vizlib.receptive_field(net.model, layer, net.size)
     first = np.add(field.offset, (np.asarray(field.size) - 1) / 2)
     return {"first": first.tolist(), "stride": np.asarray(field.stride).tolist()}

@@ -1,7 +1,7 @@
 // All that is computed, beside the page, so that the page never waits: one question at a time.
 // A question is {id, what, ...}; answers are {id, ...}, of an occlusion map several, until {done}.
 import "./tensorflow/tf.es2017.min.js";
-import "./tensorflow/tf-backend-wasm.min.js";
+import "./tensorflow/tf-backend-wasm.es2017.min.js";
 import { activations } from "./activations.js";
 import { fgsm, uphill } from "./attack.js";
 import { SERVES, working } from "./backends.js";
