@@ -8,7 +8,7 @@ RUN := env -u VIZLIB_MODEL -u VIZLIB_WEIGHTS .venv/bin/python
 TWO := -n 2 --dist loadscope
 NBVAL := $(RUN) -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=600 -p no:cacheprovider
 
-.PHONY: help env lab update reset test nbval links switch notebooks book golden bench peers truth render colab-check clean lock
+.PHONY: help env lab update reset test nbval links switch notebooks book live golden bench peers truth render colab-check clean lock
 .DEFAULT_GOAL := help
 
 help:  ## what make can do
@@ -46,6 +46,10 @@ book: .venv/stamp  ## the web site, in build/book
 	rm -rf build/book
 	$(RUN) -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/book
 	@echo "The book is in build/book: open build/book/index.html."
+	@$(MAKE) --no-print-directory live
+
+live: .venv/stamp  ## the web site's page with a network that runs in the browser; fetches TensorFlow.js once
+	$(RUN) docs/live.py
 
 golden: .venv/stamp  ## the numbers that tests compare lessons with, written anew
 	$(RUN) tests/notebooks/golden.py

@@ -5,20 +5,21 @@ does not: the networks (layers, weights as float16, labels, preprocessing, and w
 their maps lie), pictures to start with, and TensorFlow.js from the npm registry.
 """
 
+import csv
 import hashlib
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 from pathlib import Path
 
 import numpy as np
 import pooch
+from matplotlib import colormaps
 from PIL import Image
 
 import vizlib
-from vizlib import barnyard, models, photos
+from vizlib import barnyard, models, photos, show
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "build/book/live"
@@ -30,7 +31,7 @@ TENSORFLOW = {
     ),
     "tfjs-backend-wasm": (
         "5cd6f5e18657c12fb94f4ec3dcef485c8c1a9ca39f3ef1d261c1cb13c1a231c3",
-        ["tf-backend-wasm.es2017.min.js", "tfjs-backend-wasm.wasm", "tfjs-backend-wasm-simd.wasm"],
+        ["tf-backend-wasm.es2017.min.js", "tfjs-backend-wasm-simd.wasm"],
     ),
 }
 PHOTOGRAPHS = "cow giraffe shepherd panda hens macaw duck hedgehog".split()
@@ -56,39 +57,30 @@ def main():
     licences = ROOT / "data/weights/squeezenet.LICENSES.txt"
     shutil.copy(licences, SITE / "networks")
     pictures(SITE / "pictures")
-    print("The live page is in build/book/live. To use it:")
-    print("python3 -m http.server --directory build/book, and open localhost:8000/live/")
+    print("The live page is in build/book/live. It needs a web server:")
+    print("python3 -m http.server --directory build/book, then open localhost:8000/live/")
 
 
 def tensorflow(folder):
     """TensorFlow.js, compared with its hashes, kept in build/ once fetched; with its licence."""
     folder.mkdir()
+    registry = os.environ.get("npm_config_registry", "https://registry.npmjs.org").rstrip("/")  # noqa: SIM112, npm's own name
     shutil.copy(ROOT / "LICENSE", folder)  # Apache-2.0 is TensorFlow.js's licence, too
     for package, (sha256, files) in TENSORFLOW.items():
         name = f"{package}-{VERSION}.tgz"
         kept = ROOT / "build/npm" / name
         if not (kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256):
-            url = f"{registry()}/@tensorflow/{package}/-/{name}"
+            url = f"{registry}/@tensorflow/{package}/-/{name}"
             try:
                 pooch.retrieve(url, f"sha256:{sha256}", name, kept.parent)
             except OSError as error:
                 raise SystemExit(
                     f"TensorFlow.js could not be fetched from {url} ({type(error).__name__}): "
-                    "connect once, or set npm_config_registry to a registry that you reach."
+                    "connect once and run make live. The rest of the book is complete."
                 ) from error
         with tarfile.open(kept) as archive:
             for file in files:
                 (folder / file).write_bytes(archive.extractfile(f"package/dist/{file}").read())
-
-
-def registry():
-    """Where npm would look."""
-    named = os.environ.get("npm_config_registry")  # noqa: SIM112, npm's own name
-    if not named and (npm := shutil.which("npm")):
-        asked = subprocess.run([npm, "config", "get", "registry"], capture_output=True, text=True)
-        named = asked.stdout.strip()
-    named = named if named and named.startswith("http") else "https://registry.npmjs.org"
-    return named.rstrip("/")
 
 
 def network(net, folder):
@@ -136,17 +128,49 @@ def centres(net, layer):
 
 
 def pictures(folder):
-    """Each as PNG, the very pixels that the network gets; photographs larger for the eye, too."""
+    """Each as PNG, the very pixels that the network gets; a small one to press; what it shows.
+
+    Photographs are there larger for the eye, too, and with their author.
+    """
     folder.mkdir()
+    with open(ROOT / "data/photographs/index.csv", encoding="utf-8") as lines:
+        sources = {row["name"]: row for row in csv.DictReader(lines)}
+    cards = []
     for name in PHOTOGRAPHS:
         photograph = photos.load(name)
-        Image.fromarray(photos.fit(photograph, 227)).save(folder / f"{name}.png", optimize=True)
-        Image.fromarray(photos.fit(photograph, SIDE)).save(folder / f"{name}.webp", quality=84)
+        image = photos.fit(photograph, 227)
+        save(photos.fit(photograph, SIDE), folder / f"{name}.webp")
+        credit = f"Photograph: {sources[name]['author']}, {sources[name]['licence']}"
+        cards.append({"name": name, "alt": name, "credit": credit, "networks": ["squeezenet"]})
+        write(image, folder, name)
     for kind, seed, cap in ANIMALS:
         split = "gallery_capped" if cap else "gallery"
         image = barnyard.load(split, classes=kind, seeds=[seed]).images[0]
         name = f"{kind}-{seed}{'-cap' if cap else ''}"
-        Image.fromarray(image).save(folder / f"{name}.png", optimize=True)
+        alt = f"rendered {kind}{' with a blue cap' if cap else ''}"
+        cards.append({"name": name, "alt": alt, "networks": ["pocket", "colleague"]})
+        write(image, folder, name)
+    colours = {
+        "heat": table("inferno"),
+        "diverging": table(show.DIVERGING),
+        "sequential": table(show.SEQUENTIAL),
+    }
+    index = {"pictures": cards, "colours": colours}
+    (folder / "index.json").write_text(json.dumps(index, separators=(",", ":")))
+
+
+def write(image, folder, name):
+    Image.fromarray(image).save(folder / f"{name}.png", optimize=True)
+    save(photos.fit(image, 96), folder / f"{name}-small.webp")
+
+
+def save(image, path):
+    Image.fromarray(image).save(path, quality=84)
+
+
+def table(name):
+    """The 256 colours of a colour map."""
+    return colormaps[name](np.arange(256), bytes=True)[:, :3].tolist()
 
 
 if __name__ == "__main__":

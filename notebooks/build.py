@@ -93,6 +93,12 @@ def badges(path, name, tag):
     )
 
 
+def live(name):
+    """The live page, linked where the course is published."""
+    owner, _, course = name.partition("/")
+    return f"[live page](https://{owner}.github.io/{course}/live/)" if name else "live page"
+
+
 def between(text, marker, new):
     """The text with what stands between <!-- marker --> and <!-- /marker --> replaced."""
     pattern = rf"(<!-- {marker} -->).*?(<!-- /{marker} -->)"
@@ -249,6 +255,7 @@ def build(path):
     intro.source = between(intro.source, "cost", says(cost))
     text = between(readme.read_text(encoding="utf-8"), f"cost {number}", says(cost))
     text = between(text, "badges", badges(lessons(HERE)[0], name, tag))
+    text = between(text, "live", live(name))
     written = nbformat.writes(clean(book, number)).rstrip("\n") + "\n"
     replace(
         {

@@ -1,19 +1,16 @@
 """The book that `make book` built, in a browser: links, console, axe-core, widths, search, dark."""
 
-import functools
-import http.server
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from conftest import BOOK
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
-BOOK = ROOT / "build/book"
 PICTURES = ROOT / "build/browser"  # screenshots, for those who want to look
 START, LESSON, REFERENCE, GLOSSARY = (
     "docs/index.html", "notebooks/05_saliency.html", "docs/api/truth.html", "docs/glossary.html",
@@ -42,51 +39,10 @@ LIGHTNESS = """() => {
 }"""
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def site():
-    """The address of the book, served on this machine."""
-    assert (BOOK / START).is_file(), "build the book first: make book"
-    handler = functools.partial(Quiet, directory=str(BOOK))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@pytest.fixture
-def visit(site, browser):
-    """visit(path, width, scheme) -> a page; at the end, no error and no request elsewhere."""
-    wrong, pages = [], []
-
-    def open_(path, width=1440, scheme="light"):
-        page = browser.new_page(viewport={"width": width, "height": 1000}, color_scheme=scheme)
-        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
-        page.on(
-            "request",
-            lambda r: None if r.url.startswith((site, "data:")) else wrong.append(r.url),
-        )
-        page.goto(site + path)
-        page.wait_for_load_state("networkidle")
-        pages.append(page)
-        return page
-
-    yield open_
-    for page in pages:
-        page.close()
-    assert not wrong
-
-
 def pages():
-    """Paths of all pages, without the one that leads from the root to the start page."""
+    """Paths of all pages that Sphinx makes."""
     found = {p.relative_to(BOOK).as_posix() for p in BOOK.rglob("*.html")} - {"index.html"}
-    return sorted(path for path in found if not path.startswith("_static/"))
+    return sorted(path for path in found if not path.startswith(("_static/", "live/")))
 
 
 def test_all_pages_load_links_resolve_and_figures_have_alt_texts(visit, site):

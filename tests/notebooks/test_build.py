@@ -40,7 +40,8 @@ def course(tmp_path, monkeypatch):
     (folder / "repository.txt").touch()
     (folder / "cost.csv").write_text("lesson,seconds,megabytes\n")
     (tmp_path / "README.md").write_text(
-        "<!-- badges --><!-- /badges --><!-- cost 01 --><!-- /cost 01 -->"
+        "<!-- badges --><!-- /badges --><!-- live --><!-- /live -->"
+        "<!-- cost 01 --><!-- /cost 01 -->"
     )
     monkeypatch.setattr(build, "HERE", folder)
     return folder

@@ -180,6 +180,8 @@ def test_badges_and_first_cell_of_a_published_course():
         and "gh/someone/course/v1.0" in text
     )
     assert build.badges(LESSONS[0], "", "") == ""
+    assert build.live("someone/course") == "[live page](https://someone.github.io/course/live/)"
+    assert build.live("") == "live page"
     with pytest.raises(SystemExit, match="must stand once"):
         build.between("no marker here", "cost", "1")
 

@@ -3,8 +3,8 @@
 
 export async function load(name, folder) {
   const [card, half] = await Promise.all([
-    fetch(`${folder}${name}.json`).then((answer) => answer.json()),
-    fetch(`${folder}${name}.f16`).then((answer) => answer.arrayBuffer()),
+    fetched(`${folder}${name}.json`).then((answer) => answer.json()),
+    fetched(`${folder}${name}.f16`).then((answer) => answer.arrayBuffer()),
   ]);
   const numbers = single(new Uint16Array(half));
   let start = 0;
@@ -19,6 +19,12 @@ export async function load(name, folder) {
   return { ...card, tensors: {} };
 }
 
+async function fetched(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${address} could not be loaded (${answer.status}).`);
+  return answer;
+}
+
 // float16 -> float32: a sign, five bits of exponent, ten of mantissa.
 export function single(halves) {
   const numbers = new Float32Array(halves.length);
@@ -31,11 +37,10 @@ export function single(halves) {
   return numbers;
 }
 
-// Weights as tensors of the backend in use, made once for each.
-function weights(net, layer) {
-  const made = (net.tensors[tf.getBackend()] ??= {});
-  made[layer.name] ??= layer.values.map((v, k) => tf.keep(tf.tensor(v, layer.weights[k])));
-  return made[layer.name];
+// Weights as tensors, made once.
+function weights({ tensors }, layer) {
+  tensors[layer.name] ??= layer.values.map((v, k) => tf.keep(tf.tensor(v, layer.weights[k])));
+  return tensors[layer.name];
 }
 
 // Pixels (RGB, 0..255, as a canvas has them or three to a pixel) -> an image (1, H, W, 3).
@@ -49,6 +54,18 @@ export function image(net, pixels) {
     }
   }
   return tf.tensor(x, [1, height, width, 3]);
+}
+
+// The way back, for a canvas: an image (1, H, W, 3) -> red, green, blue and 255 for each pixel.
+export function pixels(net, image) {
+  const values = image.dataSync();
+  const shown = new Uint8ClampedArray((values.length / 3) * 4).fill(255);
+  for (let i = 0; i < values.length / 3; i++) {
+    for (let c = 0; c < 3; c++) {
+      shown[4 * i + net.order[c]] = (values[3 * i + c] - net.low[c]) / net.level[c];
+    }
+  }
+  return shown;
 }
 
 // The numbers that leave the layer `until`, for x that goes into the network, or that left `from`.
@@ -79,7 +96,7 @@ function apply(net, layer, given, relu) {
       return active(tf.add(tf.matMul(x, kernel), bias));
     }
     case "MaxPooling2D":
-      return tf.maxPool(x, layer.pool_size, layer.strides, layer.padding);
+      return maxPool(x, layer);
     case "Concatenate":
       return tf.concat(given, 3);
     case "Flatten":
@@ -92,6 +109,43 @@ function apply(net, layer, given, relu) {
     default:
       throw new Error(`network.js does not know the layer ${layer.kind}.`);
   }
+}
+
+// A pooling with a backward pass of its own: TensorFlow.js's WASM backend (4.22.0) sends nothing
+// back through a window without a value above zero.
+function maxPool(x, { pool_size, strides, padding }) {
+  if (padding !== "valid") throw new Error("network.js pools only without padding.");
+  return tf.customGrad((input, save) => {
+    save([input]);
+    const value = tf.maxPool(input, pool_size, strides, padding);
+    return { value, gradFunc: (dy, [saved]) => unpool(dy, saved, pool_size, strides) };
+  })(x);
+}
+
+// What reaches a value of x: the sum over all windows in which it is the largest, and the first.
+function unpool(dy, x, [height, width], [down, across]) {
+  const [n, rows, columns, channels] = dy.shape;
+  const [values, signals] = [x.dataSync(), dy.dataSync()];
+  const sent = new Float32Array(values.length);
+  const place = (k, row, column) => ((k * x.shape[1] + row) * x.shape[2] + column) * channels;
+  let i = 0;
+  for (let k = 0; k < n; k++) {
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) {
+        for (let c = 0; c < channels; c++) {
+          let largest = place(k, row * down, column * across) + c;
+          for (let a = 0; a < height; a++) {
+            for (let b = 0; b < width; b++) {
+              const at = place(k, row * down + a, column * across + b) + c;
+              if (values[at] > values[largest]) largest = at;
+            }
+          }
+          sent[largest] += signals[i++];
+        }
+      }
+    }
+  }
+  return tf.tensor(sent, x.shape);
 }
 
 // The classes' probabilities, of their logits.
