@@ -48,7 +48,7 @@ book: .venv/stamp  ## the web site, in build/book
 	@echo "The book is in build/book: open build/book/index.html."
 	@$(MAKE) --no-print-directory live
 
-live: .venv/stamp  ## the web site's page with a network that runs in the browser; fetches TensorFlow.js once
+live: .venv/stamp  ## the web site's page with a network that runs in the browser
 	$(RUN) docs/live.py
 
 golden: .venv/stamp  ## the numbers that tests compare lessons with, written anew

@@ -2,19 +2,15 @@
 
 The page is `docs/live/`, copied as it is. Beside it this writes what Python knows and JavaScript
 does not: the networks (layers, weights as float16, labels, preprocessing, and where the values of
-their maps lie), pictures to start with, and TensorFlow.js from the npm registry.
+their maps lie), pictures to start with, and the colours of maps.
 """
 
 import csv
-import hashlib
 import json
-import os
 import shutil
-import tarfile
 from pathlib import Path
 
 import numpy as np
-import pooch
 from matplotlib import colormaps
 from PIL import Image
 
@@ -23,17 +19,6 @@ from vizlib import barnyard, models, photos, show
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "build/book/live"
-VERSION = "4.22.0"  # of TensorFlow.js: for each package its SHA-256, and the files of it to ship
-TENSORFLOW = {
-    "tfjs": (
-        "56505c191e24116787477b3bb5bb1cc0cf1c2bdce8112b9c402a8a2d31cf2f00",
-        ["tf.es2017.min.js"],
-    ),
-    "tfjs-backend-wasm": (
-        "5cd6f5e18657c12fb94f4ec3dcef485c8c1a9ca39f3ef1d261c1cb13c1a231c3",
-        ["tf-backend-wasm.es2017.min.js", "tfjs-backend-wasm-simd.wasm"],
-    ),
-}
 PHOTOGRAPHS = "cow giraffe shepherd panda hens macaw duck hedgehog".split()
 SIDE = 480  # pixels of a photograph on the screen
 # Which rendered animals: class, seed, with a cap or not.
@@ -51,7 +36,6 @@ ANIMALS = [
 def main():
     shutil.rmtree(SITE, ignore_errors=True)
     shutil.copytree(ROOT / "docs/live", SITE)
-    tensorflow(SITE / "tensorflow")
     for name in models.EMBEDDED:
         network(vizlib.load(name), SITE / "networks")
     licences = ROOT / "data/weights/squeezenet.LICENSES.txt"
@@ -59,28 +43,6 @@ def main():
     pictures(SITE / "pictures")
     print("The live page is in build/book/live. It needs a web server:")
     print("python3 -m http.server --directory build/book, then open localhost:8000/live/")
-
-
-def tensorflow(folder):
-    """TensorFlow.js, compared with its hashes, kept in build/ once fetched; with its licence."""
-    folder.mkdir()
-    registry = os.environ.get("npm_config_registry", "https://registry.npmjs.org").rstrip("/")  # noqa: SIM112, npm's own name
-    shutil.copy(ROOT / "LICENSE", folder)  # Apache-2.0 is TensorFlow.js's licence, too
-    for package, (sha256, files) in TENSORFLOW.items():
-        name = f"{package}-{VERSION}.tgz"
-        kept = ROOT / "build/npm" / name
-        if not (kept.is_file() and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256):
-            url = f"{registry}/@tensorflow/{package}/-/{name}"
-            try:
-                pooch.retrieve(url, f"sha256:{sha256}", name, kept.parent)
-            except OSError as error:
-                raise SystemExit(
-                    f"TensorFlow.js could not be fetched from {url} ({type(error).__name__}): "
-                    "connect once and run make live. The rest of the book is complete."
-                ) from error
-        with tarfile.open(kept) as archive:
-            for file in files:
-                (folder / file).write_bytes(archive.extractfile(f"package/dist/{file}").read())
 
 
 def network(net, folder):

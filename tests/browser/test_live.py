@@ -1,6 +1,7 @@
 """The live page in a browser: the same numbers as vizlib, and every control under a hand."""
 
 import base64
+import hashlib
 import re
 import time
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from vizlib import barnyard, photos
 
 pytestmark = pytest.mark.browser
 PICTURES = ROOT / "build/browser"  # screenshots, for those who want to look
+LIVE = ROOT / "docs/live"
 SHARE = 1e-2  # of a map's range: what the page may differ by
 PATCH, STRIDE = 64, 32
 LENSES = ["occlusion", "classMaps", "backprop", "activations", "attack"]
@@ -450,8 +452,14 @@ def test_the_camera_takes_a_picture(browser, site):
     page.close()
 
 
-def test_files_name_no_address_elsewhere():
-    ours = [p for p in (ROOT / "docs/live").rglob("*") if p.suffix in (".js", ".css", ".html")]
+def test_our_files_name_no_address_elsewhere_and_tensorflow_js_is_as_npm_has_it():
+    ours = [
+        p for p in LIVE.rglob("*") if p.suffix in (".js", ".css", ".html") and "tf" not in p.name
+    ]
     assert len(ours) > 12
     for path in ours:
         assert not re.search(r"https?://", path.read_text(encoding="utf-8")), path
+    sums = (LIVE / "tensorflow/SHA256SUMS").read_text().split()
+    assert len(sums) == 6
+    for digest, name in zip(sums[::2], sums[1::2], strict=True):
+        assert hashlib.sha256((LIVE / "tensorflow" / name).read_bytes()).hexdigest() == digest
