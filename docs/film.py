@@ -41,7 +41,7 @@ def main():
         page = browser.new_page(viewport={"width": 1010, "height": 1000}, color_scheme="light")
         page.goto(f"http://127.0.0.1:{server.server_port}/live/")
         page.wait_for_selector("#work:not([hidden])")
-        page.add_style_tag(content=".hint, #tabs, #panel { visibility: hidden; }")
+        page.add_style_tag(content=".hint, #logit, #tabs, #panel { visibility: hidden; }")
         frames = taken(page)
         browser.close()
         server.shutdown()
