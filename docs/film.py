@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 DOCS = Path(__file__).parent
 BOOK = DOCS.parent / "build/book"
 # Where the square's middle goes, in pixels of the network: the sky, an eye, the muzzle.
-SKY, EYE, MUZZLE = (193, 33), (64, 96), (32, 128)
+SKY, EYE, MUZZLE = (33, 33), (64, 96), (32, 128)
 STEPS, REST = 14, 8  # frames
 # Milliseconds. It plays once, in less than five seconds: what moves longer needs a way to stop.
 FRAME = 85
@@ -41,7 +41,7 @@ def main():
         page = browser.new_page(viewport={"width": 1010, "height": 1000}, color_scheme="light")
         page.goto(f"http://127.0.0.1:{server.server_port}/live/")
         page.wait_for_selector("#work:not([hidden])")
-        page.add_style_tag(content=".hint, #tabs, #panel { visibility: hidden; }")
+        page.add_style_tag(content=".hint, #logit, #tabs, #panel { visibility: hidden; }")
         frames = taken(page)
         browser.close()
         server.shutdown()

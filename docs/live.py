@@ -20,6 +20,10 @@ from vizlib import barnyard, models, photos, show
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "build/book/live"
 PHOTOGRAPHS = "cow giraffe shepherd panda hens macaw duck hedgehog".split()
+QUESTION = {
+    "cow": "SqueezeNet knows an ox but no cow. It takes this one for an English springer, which is "
+    "a spaniel. What makes it say so?",
+}
 SIDE = 480  # pixels of a photograph on the screen
 # Which rendered animals: class, seed, with a cap or not.
 ANIMALS = [
@@ -103,7 +107,8 @@ def pictures(folder):
         image = photos.fit(photograph, 227)
         save(photos.fit(photograph, SIDE), folder / f"{name}.webp")
         credit = f"Photograph: {sources[name]['author']}, {sources[name]['licence']}"
-        cards.append({"name": name, "alt": name, "credit": credit, "networks": ["squeezenet"]})
+        card = {"name": name, "alt": name, "credit": credit, "networks": ["squeezenet"]}
+        cards.append(card | ({"question": QUESTION[name]} if name in QUESTION else {}))
         write(image, folder, name)
     for kind, seed, cap in ANIMALS:
         split = "gallery_capped" if cap else "gallery"

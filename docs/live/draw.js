@@ -18,7 +18,7 @@ export function canvas([height, width], colour, alt = null) {
 }
 
 export const largest = (values) => values.reduce((a, b) => Math.max(a, b), -Infinity);
-const size = (values) => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+export const size = (values) => values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
 
 // What is above zero, as vizlib.show.overlay: nothing where the map is zero, more of the colour
 // where it is large.

@@ -1,19 +1,19 @@
 // The page: a network, a picture, what the network says of it, and a lens that looks inside.
 import { ask } from "./compute/ask.js";
-import { softmax } from "./compute/network.js";
+import { fetched, softmax } from "./compute/network.js";
 import { make } from "./draw.js";
 import { activations } from "./lenses/activations.js";
 import { attack } from "./lenses/attack.js";
 import { backprop } from "./lenses/backprop.js";
 import { classMaps } from "./lenses/class_maps.js";
 import { occlusion } from "./lenses/occlusion.js";
-import { fetched, film, fitted, listen, opened } from "./pictures.js";
+import { film, fitted, listen, opened, shipped } from "./pictures.js";
 
 const $ = (id) => document.getElementById(id);
 const LENSES = { occlusion, classMaps, backprop, activations, attack };
 const ROWS = 5;
 
-const state = { lens: "occlusion", network: null, picture: null, k: 0 };
+const state = { lens: "occlusion", network: null, picture: null, k: 0, kept: {} };
 let index; // pictures and colours, as the page's maker wrote them
 let turn = new AbortController(); // ends when another network, picture, class or lens is chosen
 
@@ -25,22 +25,24 @@ function page() {
   return {
     card, k, clean, pixels, signal, name: card.labels[k], colours: index.colours,
     stage: $("stage"), panel: $("panel"), mean: mean(pixels), say: aloud,
+    kept: state.kept, // what a lens wants to find again
     // `progress` gets what comes before the last answer; `ended` is a signal that ends the work.
     ask: (question, progress, ended = signal) => new Promise((resolve) => {
       ask({ k, ...question }, { progress: current(progress), signal: ended })
-        .then(current(resolve), current(fail));
+        .then(current(resolve), current(fail)).finally(busy());
     }),
     // Bars of logits, and what a screen reader says of them once they stand still.
     says(logits, words) {
-      bars(softmax(logits));
+      bars(logits);
       aloud(words);
     },
     // The two classes that lead, in words.
     leaders: (logits) => ranked(softmax(logits)).slice(0, 2)
       .map(([p, class_]) => `${card.labels[class_]} ${p.toFixed(2)}`).join(", "),
-    // A map over the picture.
+    // A map over the picture, or none.
     lay(map, kind = "image") {
       $("stage").querySelector(".map")?.remove();
+      if (!map) return;
       map.classList.add("map", kind);
       $("picture").after(map);
     },
@@ -61,10 +63,24 @@ const ranked = (shares) => shares.map((p, class_) => [p, class_]).sort((a, b) =>
 const mean = (pixels) => [0, 1, 2].map((c) =>
   pixels.reduce((sum, value, i) => sum + (i % 4 === c ? value : 0), 0) / (pixels.length / 4));
 
-const fail = (error) => {
-  $("status").textContent = error.message ?? error;
+function say(words) {
+  $("status").textContent = words;
   $("status").hidden = false;
-};
+}
+
+const fail = (error) => say(error.message ?? error);
+
+// The panel shows that it waits for an answer, once that takes a moment.
+const waiting = new Set();
+function busy() {
+  const mine = setTimeout(() => $("panel").setAttribute("aria-busy", true), 250);
+  waiting.add(mine);
+  return () => {
+    clearTimeout(mine);
+    waiting.delete(mine);
+    if (!waiting.size) $("panel").removeAttribute("aria-busy");
+  };
+}
 
 let speaking;
 function aloud(words) {
@@ -74,23 +90,29 @@ function aloud(words) {
 
 // The five classes that lead without a change, with what they have now; then the chosen class and
 // the one that leads now, if they are others.
-function bars(now) {
-  const [before, { card }] = [softmax(state.clean), state];
+function bars(logits) {
+  const { card, clean, k } = state;
+  const [before, now] = [softmax(clean), softmax(logits)];
   const first = ranked(before).slice(0, ROWS).map(([, class_]) => class_);
-  const shown = [...new Set([...first, state.k, ranked(now)[0][1]])];
+  const [[, leader]] = ranked(now);
+  const shown = [...new Set([...first, k, leader])];
   while ($("bars").children.length > shown.length) $("bars").lastChild.remove();
   shown.forEach((class_, row) => {
     const item = $("bars").children[row] ?? $("bars").appendChild(bar());
     const button = item.firstChild;
     const [name, track, number] = button.children;
     button.dataset.k = class_;
-    button.setAttribute("aria-pressed", class_ === state.k);
+    button.setAttribute("aria-pressed", class_ === k);
+    button.classList.toggle("leads", class_ === leader);
     name.textContent = name.title = card.labels[class_];
     track.children[0].style.width = `${100 * now[class_]}%`;
     track.children[1].style.left = `calc(${100 * before[class_]}% - 1px)`;
     track.children[1].hidden = Math.abs(before[class_] - now[class_]) < 0.005;
     number.textContent = now[class_].toFixed(2);
   });
+  const was = Math.abs(logits[k] - clean[k]) < 0.05 ? "" : `; before the change it was ${clean[k].toFixed(1)}`;
+  $("logit").textContent = `The logit of ${card.labels[k]}, its score before the softmax, is ` +
+    `${logits[k].toFixed(1)}${was}.`;
 }
 
 function bar() {
@@ -98,11 +120,14 @@ function bar() {
     make("span", { class: "bar" }), make("span", { class: "tick" }));
   const button = make("button", { type: "button" },
     make("span", { class: "name" }), track, make("span", { class: "number" }));
-  button.addEventListener("click", () => {
-    state.k = Number(button.dataset.k);
-    look();
-  });
+  button.addEventListener("click", () => about(Number(button.dataset.k)));
   return make("li", {}, button);
+}
+
+// The class that the maps are about.
+function about(k) {
+  state.k = k;
+  look();
 }
 
 // The lens, opened anew for what is chosen.
@@ -112,7 +137,7 @@ function look() {
   $("stage").replaceChildren($("picture"));
   $("panel").replaceChildren();
   draw(state.shown);
-  bars(softmax(state.clean));
+  bars(state.clean);
   for (const tab of $("tabs").children) {
     const selected = tab.dataset.lens === state.lens;
     tab.setAttribute("aria-selected", selected);
@@ -131,12 +156,15 @@ function draw(shown) {
 
 // Another network or picture: what does the network say? The last one chosen counts.
 let chosen = 0;
-async function choose({ network = state.network, picture = state.picture }) {
+let pending = {}; // what is chosen and not there yet
+async function choose(change) {
   const mine = ++chosen;
+  const { network, picture } = (pending = { ...state, ...pending, ...change });
   turn.abort();
   $("work").setAttribute("aria-busy", "true");
   try {
-    const { card } = await ask({ what: "network", name: network });
+    const progress = ({ share }) => say(`The network is loading: ${Math.round(100 * share)} %.`);
+    const { card } = await ask({ what: "network", name: network }, { progress });
     if (mine !== chosen) return;
     const image = await picture.load();
     const exact = picture.exact ? await picture.exact() : image;
@@ -147,9 +175,13 @@ async function choose({ network = state.network, picture = state.picture }) {
     const { values: clean } = await ask({ what: "logits" });
     if (mine !== chosen) return;
     const [[, k]] = ranked(softmax(clean));
-    Object.assign(state, { network, picture, card, shown, pixels, clean, k });
+    const { square, scan, backprop, ...kept } = network === state.network ? state.kept : {};
+    if (square) kept.square = { ...square, covers: false };
+    Object.assign(state, { network, picture, card, shown, pixels, clean, k, kept });
+    pending = {};
   } catch (error) {
     if (mine !== chosen) return;
+    pending = {};
     fail(error);
     if (!state.card) return;
     $("network").value = state.network; // back to what was there
@@ -161,8 +193,10 @@ async function choose({ network = state.network, picture = state.picture }) {
   }
   $("status").hidden = true;
   $("work").hidden = false;
+  $("question").textContent = picture.question ?? "";
   $("credit").textContent = picture.credit ?? "";
   $("network").value = network;
+  $("classes").replaceChildren(...state.card.labels.map((label) => make("option", { value: label })));
   strip();
   look();
 }
@@ -170,23 +204,34 @@ async function choose({ network = state.network, picture = state.picture }) {
 // The pictures that a network knows, to press.
 function strip() {
   const known = index.pictures.filter(({ networks }) => networks.includes(state.network));
-  $("pictures").replaceChildren(...known.map((picture) => {
-    const image = make("img", { src: `pictures/${picture.name}-small.webp`, alt: picture.alt });
-    const button = make("button", {
-      type: "button", "aria-pressed": picture.name === state.picture.name, title: picture.alt,
-    }, image);
-    button.addEventListener("click", () => choose({ picture: shipped(picture) }));
+  $("pictures").replaceChildren(...[...mine, ...known].map((picture) => {
+    const image = make("img", { src: picture.small, alt: picture.alt });
+    const pressed = picture.name === state.picture.name;
+    const button = make("button", { type: "button", "aria-pressed": pressed, title: picture.alt }, image);
+    button.addEventListener("click", () => choose({ picture }));
     return button;
   }));
 }
 
-function shipped(picture) {
-  const exact = () => fetched(`pictures/${picture.name}.png`);
-  const load = picture.credit ? () => fetched(`pictures/${picture.name}.webp`) : exact;
-  return { ...picture, load, exact };
+// A picture of the site: what the network gets, and for a photograph a larger one for the eye.
+function described(picture) {
+  const exact = () => shipped(`pictures/${picture.name}.png`);
+  const load = picture.credit ? () => shipped(`pictures/${picture.name}.webp`) : exact;
+  return { ...picture, load, exact, small: `pictures/${picture.name}-small.webp` };
 }
 
-const own = (load) => choose({ picture: { alt: "your photograph", load } });
+// The reader's last picture; it stays among those to press.
+let mine = [];
+async function own(open) {
+  try {
+    const bitmap = await open();
+    const small = fitted(bitmap, [96, 96]).shown.toDataURL();
+    mine = [{ name: "", alt: "your photograph", load: async () => bitmap, small }];
+    choose({ picture: mine[0] });
+  } catch (error) {
+    fail(error);
+  }
+}
 
 function tabs() {
   const made = Object.entries(LENSES).map(([lens, { title }]) => {
@@ -212,18 +257,26 @@ function tabs() {
 
 async function start() {
   await ask({ what: "start" });
-  index = await (await fetch("pictures/index.json")).json();
+  index = await (await fetched("pictures/index.json")).json();
+  index.pictures = index.pictures.map(described);
   tabs();
   $("network").addEventListener("change", () => {
     const network = $("network").value;
     const first = index.pictures.find(({ networks }) => networks.includes(network));
     const keeps = !state.picture?.networks || state.picture.networks.includes(network);
-    choose({ network, picture: keeps ? state.picture : shipped(first) });
+    choose({ network, picture: keeps ? state.picture : first });
+  });
+  $("class").addEventListener("change", () => {
+    const asked = $("class").value.trim();
+    const k = state.card.labels.findIndex((label) => label.toLowerCase() === asked.toLowerCase());
+    if (asked && k < 0) return ($("logit").textContent = `This network has no class called ${asked}.`);
+    $("class").value = "";
+    if (asked) about(k);
   });
   listen($("file"), (file) => own(() => opened(file)));
   film({ open: $("camera"), box: $("filming"), shoot: $("shoot"), stop: $("stop") },
     (picture) => own(async () => picture), fail);
-  await choose({ network: $("network").value, picture: shipped(index.pictures[0]) });
+  await choose({ network: $("network").value, picture: index.pictures[0] });
 }
 
 start().catch(fail);

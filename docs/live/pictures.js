@@ -1,4 +1,5 @@
 // Pictures as a network takes them: from the page, a file, the clipboard, or the camera.
+import { fetched } from "./compute/network.js";
 
 // The middle of a picture, as large as the network's images and no larger: {pixels, shown}.
 // `shown` is a canvas for the eye.
@@ -22,11 +23,7 @@ function cropped(picture, height, width) {
   return canvas;
 }
 
-export async function fetched(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address} could not be loaded (${answer.status}).`);
-  return createImageBitmap(await answer.blob());
-}
+export const shipped = async (address) => createImageBitmap(await (await fetched(address)).blob());
 
 // A file of the reader's; upright as its EXIF says.
 export async function opened(file) {
@@ -34,7 +31,7 @@ export async function opened(file) {
     return await createImageBitmap(file, { imageOrientation: "from-image" });
   } catch {
     throw new Error(
-      `${file.name || "This"} is no picture that the browser can read: give a JPEG, PNG or WebP.`);
+      `The browser cannot read ${file.name || "this"} as a picture: choose a JPEG, PNG or WebP.`);
   }
 }
 

@@ -1,16 +1,25 @@
 // A network in the browser: its weights, and a forward pass through all of it or a part of it.
 // `tf` is TensorFlow.js. A network is what make writes of it: its card (NAME.json) and NAME.f16.
 
-export async function load(name, folder) {
-  const [card, half] = await Promise.all([
-    fetched(`${folder}${name}.json`).then((answer) => answer.json()),
-    fetched(`${folder}${name}.f16`).then((answer) => answer.arrayBuffer()),
-  ]);
-  const numbers = single(new Uint16Array(half));
+// `progress` hears how much of the weights has come, from 0 to 1.
+export async function load(name, folder, progress = () => {}) {
+  const card = await (await fetched(`${folder}${name}.json`)).json();
+  const size = (shape) => shape.reduce((a, b) => a * b, 1);
+  const count = card.layers.flatMap((layer) => layer.weights).map(size).reduce((a, b) => a + b);
+  const halves = new Uint8Array(2 * count);
   let start = 0;
+  const reader = (await fetched(`${folder}${name}.f16`)).body.getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    halves.set(part.value, start);
+    start += part.value.length;
+    progress(start / halves.length);
+  }
+  if (start < halves.length) throw new Error(`${name}.f16 ended early: reload the page.`);
+  const numbers = single(new Uint16Array(halves.buffer));
+  start = 0;
   for (const layer of card.layers) {
     layer.values = layer.weights.map((shape) => {
-      const end = start + shape.reduce((a, b) => a * b, 1);
+      const end = start + size(shape);
       const values = numbers.subarray(start, end);
       start = end;
       return values;
@@ -19,10 +28,10 @@ export async function load(name, folder) {
   return { ...card, tensors: {} };
 }
 
-async function fetched(address) {
-  const answer = await fetch(address);
-  if (!answer.ok) throw new Error(`${address} could not be loaded (${answer.status}).`);
-  return answer;
+export async function fetched(address) {
+  const answer = await fetch(address).catch(() => null);
+  if (answer?.ok) return answer;
+  throw new Error(`${address} could not be loaded: is there a connection?`);
 }
 
 // float16 -> float32: a sign, five bits of exponent, ten of mantissa.

@@ -21,8 +21,9 @@ const answers = {
     throw new Error("This page computes with WebAssembly and its SIMD instructions. This browser " +
       "does not have them, or does not allow them: try another one, or one of 2023 or later.");
   },
-  async network({ name }) {
-    networks[name] ??= network.load(name, `${site}networks/`);
+  async network({ id, name }) {
+    const progress = (share) => postMessage({ id, share });
+    networks[name] ??= network.load(name, `${site}networks/`, progress);
     try {
       net = await networks[name];
     } catch (error) {
@@ -75,11 +76,12 @@ async function numbers(tensor) {
   return { values, shape: tensor.shape };
 }
 
-let last = Promise.resolve(); // questions wait for one another, but for an occlusion map
+let last = Promise.resolve(); // questions wait for one another, but none for an occlusion map
 
 onmessage = ({ data }) => {
   if (data.what === "cancel") return cancelled.add(data.cancel);
   last = last.then(async () => {
+    await new Promise((next) => setTimeout(next)); // what was said meanwhile is heard
     const answered = answer(data);
     if (data.what !== "occlusion") await answered;
   });
@@ -88,7 +90,8 @@ onmessage = ({ data }) => {
 async function answer(asked) {
   const began = performance.now();
   try {
-    const found = await answers[asked.what](asked);
+    const wanted = !cancelled.has(asked.id);
+    const found = wanted ? await answers[asked.what](asked) : { cancelled: true };
     postMessage({ id: asked.id, done: true, ms: performance.now() - began, ...found });
   } catch (error) {
     postMessage({ id: asked.id, error: String(error?.message ?? error) });

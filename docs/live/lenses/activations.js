@@ -1,23 +1,27 @@
 // All channels of a layer as a wall; one of them, large over the picture.
 import { upsample } from "../compute/class_maps.js";
 import { canvas, heat, largest, make, plain } from "../draw.js";
-import { menu } from "./controls.js";
+import { key, menu } from "./controls.js";
 
 function open(page) {
   const { card } = page;
-  const layer = menu("Layer", Object.keys(card.maps).map((name) => [name, name]), card.stages[2]);
-  const order = menu("in order of", [["strength", "strength here"], ["number", "number"]]);
+  const names = Object.keys(card.maps).map((name) => [name, name]);
+  const layer = menu("Layer", names, page.kept.layer ?? card.stages[2]);
+  const order = menu("sorted by", [["strength", "strength"], ["number", "number"]], page.kept.order);
   const wall = make("div", {
     class: "wall", role: "listbox", tabindex: 0, "aria-label": "Channels",
   });
-  const words = make("p");
+  const [words, colours] = [make("p"), make("div")];
   page.panel.append(
-    make("p", {}, "What do the layer's channels see? Choose one, and it is laid over the picture."),
-    make("div", { class: "row" }, layer.element, order.element), words, wall);
+    make("p", {}, "A layer has many channels, and each answers to something. Choose one, and it is " +
+      "laid over the picture."),
+    make("div", { class: "row" }, layer.element, order.element), words, colours, wall,
+    make("p", { class: "hint" }, "One picture does not tell what a channel looks for: try others."));
   let channels = [], at = 0, shape;
 
   async function draw() {
     const name = layer.select.value;
+    Object.assign(page.kept, { layer: name, order: order.select.value });
     const answer = await page.ask({ what: "activations", layer: name });
     if (name !== layer.select.value) return;
     shape = answer.shape;
@@ -26,12 +30,18 @@ function open(page) {
     wall.replaceChildren(...channels.map(({ number, values, top }, place) => {
       const small = canvas(shape, plain(values, page.colours));
       const option = make("div", { role: "option", id: `channel-${place}` }, small);
-      option.title = `Channel ${number}: up to ${top.toPrecision(3)}`;
+      option.title = called(number);
       option.setAttribute("aria-label", option.title);
       option.addEventListener("click", () => choose(place));
       return option;
     }));
     choose(0);
+  }
+
+  // SqueezeNet's last layer has a channel for each class.
+  function called(number) {
+    const label = card.pooled && layer.select.value === card.last ? `, ${card.labels[number]}` : "";
+    return `Channel ${number}${label}`;
   }
 
   function choose(place) {
@@ -44,15 +54,18 @@ function open(page) {
     wall.setAttribute("aria-activedescendant", `channel-${at}`);
     const large = upsample(values, shape, card.maps[layer.select.value], card.size);
     page.lay(canvas(card.size, heat(large, page.colours)), "heat");
-    words.textContent = top > 0
-      ? `Channel ${number}, counted from 0: its largest value here is ${top.toPrecision(3)}.`
-      : `Channel ${number}, counted from 0, is silent here.`;
+    colours.replaceChildren(key(page.colours.heat, 0, Math.max(top, 0)));
+    const count = `${place + 1} of ${channels.length}`;
+    words.textContent = `${called(number)} (${count})${top > 0 ? "" : " is silent here"}.`;
     page.say(words.textContent);
   }
 
   wall.addEventListener("keydown", (event) => {
     const columns = getComputedStyle(wall).gridTemplateColumns.split(" ").length;
-    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns };
+    const steps = {
+      ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns,
+      Home: -at, End: channels.length - 1 - at,
+    };
     const next = at + steps[event.key];
     if (!(event.key in steps)) return;
     event.preventDefault();

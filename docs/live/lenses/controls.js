@@ -1,5 +1,5 @@
 // What the lenses' panels are made of.
-import { make } from "../draw.js";
+import { canvas, make } from "../draw.js";
 
 // A number between two: {element, input}.
 export function slider(label, { low, high, value, unit = "" }) {
@@ -20,6 +20,13 @@ export function menu(label, options, value) {
   select.append(...options.map(([key, name]) => make("option", { value: key }, name)));
   select.value = value ?? options[0][0];
   return { element: make("label", {}, `${label} `, select), select };
+}
+
+// What the colours of a map mean: the numbers at the ends of a table of colours.
+export function key(table, low, high) {
+  const strip = canvas([1, table.length], (i) => [...table[i], 255], "The colours of the map");
+  const number = (value) => (Math.abs(value) < 1e-9 ? "0" : Number(value.toPrecision(2)).toString());
+  return make("p", { class: "key" }, number(low), strip, number(high));
 }
 
 // A canvas and what it shows.
