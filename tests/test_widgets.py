@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import shapes
+from matplotlib import pyplot as plt
 from PIL import Image
 
 import vizlib
@@ -41,12 +42,38 @@ def parts(box):
         elif isinstance(leaf, widgets.Control):
             named[leaf.label if leaf.kind == "slider" else leaf.kind] = leaf
         else:
-            named[getattr(leaf, "description", "") or "note"] = leaf
+            named[leaf.description] = leaf
     return named
 
 
+def finish(box):
+    """Ask for what is not drawn yet, as the browser does; how often."""
+    note, times = box["note"], 0
+    while note.busy:
+        done, all_of_it = note.items
+        assert done < all_of_it
+        note.value += 1
+        times += 1
+        assert note.items > [done, all_of_it] or note.says
+    return times
+
+
 def seen(view):
-    return np.asarray(Image.open(io.BytesIO(view.sheet)))
+    """The panels, those that are not there yet as None."""
+    return [
+        np.asarray(Image.open(io.BytesIO(panel["image"]))) if "image" in panel else None
+        for panel in view.items["panels"]
+    ]
+
+
+def captions(view):
+    return [panel["caption"] for panel in view.items["panels"]]
+
+
+def ends(panel):
+    """The numbers where the colours of a map begin and end, and their unit."""
+    scale = panel["scale"]
+    return float(scale["low"]), float(scale["high"]), scale["unit"]
 
 
 def test_the_wall_holds_every_channel_as_bright_as_its_largest_value_allows(net, pictures):
@@ -71,16 +98,19 @@ def test_every_layer_has_its_wall(net, pictures):
         assert sorted(order) == list(range(len(largest)))
         assert (np.diff(largest[order]) <= 0).all() and wall.value == largest.argmax()
         wall.value = order[-1]
-        panels, top = widgets.feature_map(net, pictures["hen"], name, order[-1])
-        np.testing.assert_array_equal(seen(view), panels)
-        assert view.items["says"] == f"{name}, channel {order[-1]}: brightest is {top:.3g}"
+        panels, top = widgets.feature_map(net, pictures["hen"], name, order[-1], side=192)
+        np.testing.assert_array_equal(np.hstack(seen(view)), panels)
+        assert view.says == f"{name}, channel {order[-1]}: brightest is {top:.3g}"
+        image, *maps = view.items["panels"]
+        assert image["scale"] is None
+        for panel in maps:
+            assert ends(panel) == (0, pytest.approx(top, rel=0.06), "activation")
     box["order"].value = "by number"
     assert [item["value"] for item in wall.items] == list(range(len(largest)))
     assert wall.value == order[-1]  # the choice stays
     box["picture"].value = "scene"
-    np.testing.assert_array_equal(
-        seen(view), widgets.feature_map(net, pictures["scene"], name, wall.value)[0]
-    )
+    panels, _ = widgets.feature_map(net, pictures["scene"], name, wall.value, side=192)
+    np.testing.assert_array_equal(np.hstack(seen(view)), panels)
 
 
 def test_the_plane_draws_who_is_near():
@@ -95,10 +125,33 @@ def test_the_plane_draws_who_is_near():
     colours = [item["colour"] for item in plane.items]
     assert colours[0] == colours[2] and len(set(colours)) == 3
     plane.value = 2
-    assert view.items["says"] == "a. By pixels: c. By features: b."
-    np.testing.assert_array_equal(seen(view), widgets.nearest(images, near, 2))
+    assert view.says == "a, image 2. By pixels: c. By features: b."
+    assert view.items["headings"] == [
+        "a, and the nearest by pixels",
+        "a, and the nearest by features",
+    ]
+    rows = np.vsplit(widgets.nearest(images, near, 2), 2)
+    np.testing.assert_array_equal(np.hstack(seen(view)), np.hstack(rows))
+    assert captions(view) == ["a", "c", "a", "b"]
     box["lines"].value = "features"
     assert [item["near"] for item in plane.items] == near["features"].tolist()
+
+
+def test_the_plane_is_coloured_by_what_is_given():
+    images, near = np.zeros((4, 4, 4, 3), "uint8"), {"pixels": np.array([[1], [0], [3], [2]])}
+    names, caps = ["a", "b", "a", "c"], np.array([True, True, False, False])
+    plain = parts(widgets.neighbourhood(images, names, near, np.eye(4)[:, :2]))
+    assert plain["colours"].options == ("class",)
+    colours = {"class": names, "cap": caps}
+    box = parts(widgets.neighbourhood(images, names, near, np.eye(4)[:, :2], colours=colours))
+    plane = box["plane"]
+    assert [item["group"] for item in plane.items] == names
+    assert plane.items[0]["label"] == "a, image 0"
+    box["colours"].value = "cap"
+    assert [item["group"] for item in plane.items] == ["True", "True", "False", "False"]
+    drawn = [item["colour"] for item in plane.items]
+    assert drawn[0] == drawn[1] != drawn[2] == drawn[3]
+    assert plane.items[0]["label"] == "a, image 0, cap: True"
 
 
 def test_a_unit_shows_its_patches():
@@ -108,25 +161,49 @@ def test_a_unit_shows_its_patches():
         name: vizlib.top_patches(model, x / np.float32(255), name, channels=range(n), k=3)
         for name, n in (("conv2", 5), ("conv1", 4))
     }
-    box = parts(widgets.units(x, mined))
+    names = ["hen", "pig", "hen", "cow"]
+    box = parts(widgets.units(x, mined, names=names))
     unit, (view,) = box["tiles"], box["views"]
+    assert unit.value == mined["conv2"].value[:, 0].argmax()  # opens on the strongest
+    for layer, chosen in (("conv2", 4), ("conv2", 0), ("conv1", 3)):
+        box["layer"].value, unit.value = layer, chosen
+        found = mined[layer]
+        rows = np.vsplit(widgets.best_patches(x, found, chosen), 2)
+        np.testing.assert_array_equal(np.hstack(seen(view)), np.hstack(rows))
+        values = [f"{value:.3g}" for value in found.value[chosen]]
+        sources = [f"{names[i]}, image {i}" for i in found.image[chosen]]
+        assert captions(view) == values + sources and len(view.items["headings"]) == 2
+        outside = (found.box[chosen] < 0).any() or (found.box[chosen] > 8).any()
+        says = f"{layer}, unit {chosen}: activations {', '.join(values)}."
+        assert view.says == says + " Grey borders lie outside the image." * bool(outside)
+    box["layer"].value = "conv2"
     unit.value = 4
-    np.testing.assert_array_equal(seen(view), widgets.best_patches(x, mined["conv2"], 4))
     box["layer"].value = "conv1"  # fewer units than the one chosen
-    assert unit.value == 0 and len(unit.items) == 4
-    np.testing.assert_array_equal(seen(view), widgets.best_patches(x, mined["conv1"], 0))
-    values = ", ".join(f"{v:.3g}" for v in mined["conv1"].value[0])
-    assert view.items["says"] == f"conv1, unit 0: activations {values}"
+    assert unit.value == mined["conv1"].value[:, 0].argmax() and len(unit.items) == 4
+    assert captions(parts(widgets.units(x, mined))["views"][0])[-1].startswith("image ")
+
+
+def test_grey_borders_are_explained_where_there_are_some():
+    x, model = np.zeros((1, 8, 8, 3), "uint8"), shapes.build(shapes.fused)[0]
+    x[0, 4, 4] = 255  # what excites lies inside, or at the border
+    at_border = np.roll(x, (-4, -4), (1, 2))
+    for images, said in ((x, False), (at_border, True)):
+        inputs = images.astype("float32")
+        mined = {"conv1": vizlib.top_patches(model, inputs, "conv1", channels=[0], k=1)}
+        box = parts(widgets.units(images, mined))
+        found = mined["conv1"].box
+        assert ((found < 0).any() or (found > 8).any()) == ("Grey" in box["views"][0].says) == said
 
 
 @pytest.mark.parametrize("name", ["occlusions", "gradient_maps", "signals", "class_maps", "lab"])
 def test_another_picture_opens_on_its_own_class(net, pictures, name):
     options = {"others": barnyard.load(seeds=0).images} if name == "lab" else {}
     box = parts(getattr(widgets, name)(net, pictures, **options))
-    box["bars"].value = net.index("cow")
-    box["picture"].value = "scene"
-    p = vizlib.probabilities(net.model, net.preprocess(pictures["scene"][None]))[0]
-    assert box["bars"].value == p.argmax()
+    for opened in ("hen", "scene"):
+        box["picture"].value = opened
+        p = vizlib.probabilities(net.model, net.preprocess(pictures[opened][None]))[0]
+        assert box["bars"].value == p.argmax()
+        box["bars"].value = net.index("cow")
 
 
 def test_a_late_click_on_the_wall_before_changes_nothing_but_the_choice(net, pictures):
@@ -135,8 +212,8 @@ def test_a_late_click_on_the_wall_before_changes_nothing_but_the_choice(net, pic
         box["layer"].value = net.stages[0]
         wall = box["tiles"] if "tiles" in box else box["bars"]
         wall.value = 100  # of a layer with more channels
-        assert wall.value == wall.items[0]["value"] and box["note"].value == ""
-        assert f"channel {wall.value}" in box["views"][0].items["says"]
+        assert wall.value == wall.items[0]["value"] and box["note"].says == ""
+        assert f"channel {wall.value}" in box["views"][0].says
 
 
 def test_a_change_while_another_thread_draws_is_not_lost():
@@ -183,16 +260,52 @@ def test_the_patch_covers_what_it_lies_on(net, pictures, fill):
     clean = vizlib.probabilities(net.model, x)[0]
     x[0, 20:84, 100:164] = colour
     p = vizlib.probabilities(net.model, x)[0]
+    z = vizlib.logits(net.model, x)[0]
     shown = {item["value"]: item for item in bars.items}
     assert set(np.argsort(-clean)[:5]) | {p.argmax()} <= set(shown)
     for k, item in shown.items():
-        assert item["share"] == pytest.approx(p[k], abs=1e-5)
-        assert item["was"] == pytest.approx(clean[k], abs=1e-5)
+        assert item["now"][0] == pytest.approx(p[k], abs=1e-5)
+        assert item["was"][0] == pytest.approx(clean[k], abs=1e-5)
+        assert item["texts"] == [f"{p[k]:.2f}", f"{z[k]:.1f}"]
     colours = {"mean": "rgb(", "black": "black", "white": "white"}
     assert patch.items["fill"].startswith(colours[fill])
-    before = view.sheet
+    assert "tick" in bars.says and "without the patch" in bars.says
     bars.value = net.index("labrador")
-    assert view.sheet != before and "labrador" in view.items["captions"][0]
+    assert captions(view) == ["where a patch of 64 pixels lowers the logit of labrador"]
+
+
+def test_where_the_network_is_sure_the_logit_still_moves(net, pictures):
+    box = parts(widgets.occlusions(net, pictures, patch=32))
+    patch, bars = box["patch"], box["bars"]
+    drawn = []
+    for left in (0, 40, 80):
+        patch.value = [60, left]
+        (item,) = (item for item in bars.items if item["value"] == net.index("hen"))
+        drawn.append(item)
+    assert {item["texts"][0] for item in drawn} == {"1.00"}
+    assert len({item["texts"][1] for item in drawn}) == 3
+    assert np.ptp([item["now"][1] for item in drawn]) > 0.02  # of the width of the bar
+
+
+@pytest.mark.parametrize("fill", ["mean", "black"])
+def test_the_map_grows_by_rows_and_is_that_of_the_method(net, pictures, fill):
+    box = parts(widgets.occlusions(net, pictures, patch=64))
+    (view,) = box["views"]
+    box["fill"].value = fill
+    assert box["note"].busy and box["note"].items == [1, 9]
+    half = seen(view)[0]
+    assert finish(box) == 8
+    x = net.preprocess(pictures["hen"][None])
+    colour = "mean" if fill == "mean" else net.low
+    for name in ("hen", "cow"):  # the others are there as well
+        box["bars"].value = k = net.index(name)
+        assert not box["note"].busy
+        result = vizlib.occlusion(net.model, x, k, patch=64, stride=16, fill=colour)
+        drop = result.heatmap()[0]
+        np.testing.assert_allclose(seen(view)[0], show.overlay(pictures["hen"], drop), atol=2)
+        assert ends(view.items["panels"][0])[1:] == (pytest.approx(drop.max(), rel=0.06), "logits")
+    grey = show.overlay(pictures["hen"], np.zeros((1, 1)))
+    np.testing.assert_array_equal(half[64:], grey[64:])  # nothing known there yet
 
 
 def test_a_larger_patch_stays_on_the_picture(net, pictures):
@@ -206,25 +319,54 @@ def test_four_ways_and_an_attack(net, pictures):
     box = parts(widgets.gradient_maps(net, pictures))
     maps, attack = box["views"]
     k = box["bars"].value
-    assert k == net.index("hen")
+    assert k == net.index("hen") and box["note"].items == [1, 4]
+    assert [panel is None for panel in seen(maps)] == [False, True, True, True]
     box["noise, %"].value, box["samples"].value = 10, 4
-    ways = [
-        widgets.gradient_map(net, pictures["hen"], k, way, samples=4, noise=0.1)
-        for way in widgets.WAYS
-    ]
-    np.testing.assert_array_equal(seen(maps), np.hstack(ways))
+    finish(box)
+    x = net.preprocess(pictures["hen"][None])
+    gradient = np.abs(vizlib.gradient(net.model, x, k))
+    for way, panel, image in zip(widgets.WAYS, maps.items["panels"], seen(maps)):
+        wanted = widgets.gradient_map(net, pictures["hen"], k, way, samples=4, noise=0.1, side=192)
+        np.testing.assert_array_equal(image, wanted)
+        assert panel["caption"] in way
+        low, high, unit = ends(panel)
+        if way == "gradient":
+            assert -low == high == pytest.approx(np.quantile(gradient, 0.995), rel=0.06)
+        if way == "saliency":
+            assert high == pytest.approx(np.quantile(gradient.max(-1), 0.999), rel=0.06)
+        assert unit.startswith("logits")
     for levels in (0, 2):
-        box["levels"].value = levels
-        x = net.preprocess(pictures["hen"][None])
+        box["attack, grey levels"].value = levels
+        assert not box["note"].busy  # the maps are of the image as it is
         new = vizlib.fgsm(net.model, x, k, epsilon=levels * net.level, bounds=(net.low, net.high))
         p = vizlib.probabilities(net.model, new)[0]
-        said = f"With at most {levels} grey levels the answer is {net.labels[p.argmax()]}, "
-        assert attack.items["says"] == f"{said}{p.max():.2f}."
-        picture, change = np.hsplit(seen(attack), 2)
-        np.testing.assert_array_equal(picture, show.enlarge(net.deprocess(new)[0], 288))
+        said = f"Attack on hen, the predicted class: with at most {levels} grey levels it is "
+        assert attack.says == f"{said}{net.labels[p.argmax()]}, {p.max():.2f}."
+        picture, change = seen(attack)
+        np.testing.assert_array_equal(picture, net.deprocess(new)[0])
         assert (change == 128).all() == (levels == 0)
-        shown = {item["value"]: item["share"] for item in box["bars"].items}
+        assert ends(attack.items["panels"][1]) == (-8, 8, "grey levels")
+        shown = {item["value"]: item["now"][0] for item in box["bars"].items}
         assert shown[int(p.argmax())] == pytest.approx(p.max(), abs=1e-5)
+    assert maps.says == "Four maps of hen, of the image before any attack."
+
+
+def test_only_what_a_slider_changes_is_computed_again(net, pictures, monkeypatch):
+    box = parts(widgets.gradient_maps(net, pictures))
+    finish(box)
+    asked = []
+    for name in ("smoothgrad", "gradient", "saliency", "integrated_gradients", "fgsm"):
+        method = getattr(widgets, name)
+        monkeypatch.setattr(
+            widgets,
+            name,
+            lambda *a, name=name, method=method, **o: asked.append(name) or method(*a, **o),
+        )
+    box["attack, grey levels"].value = 1
+    assert asked == ["fgsm"]
+    box["samples"].value = 2
+    finish(box)
+    assert asked == ["fgsm", "smoothgrad"]
 
 
 def test_three_rules_for_a_class_and_for_a_channel(net, pictures):
@@ -236,11 +378,17 @@ def test_three_rules_for_a_class_and_for_a_channel(net, pictures):
         assert channel.kind == kind
         channel.value = channel.items[1]["value"]
         rules = [
-            widgets.signal(net, pictures["hen"], rule, layer, channel.value)
+            widgets.signal(net, pictures["hen"], rule, layer, channel.value, side=192)
             for rule in ("plain", "deconvnet", "guided")
         ]
         wanted = [np.hsplit(rules[0], 2)[0], *(np.hsplit(pair, 2)[1] for pair in rules)]
-        np.testing.assert_array_equal(seen(view), np.hstack(wanted))
+        np.testing.assert_array_equal(np.hstack(seen(view)), np.hstack(wanted))
+        start = dict(layer=layer, unit=channel.value) if layer else dict(target=channel.value)
+        x = net.preprocess(pictures["hen"][None])
+        for panel, rule in zip(view.items["panels"][1:], ("plain", "deconvnet", "guided")):
+            size = np.abs(vizlib.gradient(net.model, x, relu=rule, **start))
+            assert panel["caption"] == rule and -ends(panel)[0] == ends(panel)[1]
+            assert ends(panel)[1] == pytest.approx(np.quantile(size, 0.99), rel=0.06)
 
 
 def test_a_class_that_is_clicked_has_its_map(net, pictures):
@@ -248,24 +396,65 @@ def test_a_class_that_is_clicked_has_its_map(net, pictures):
     bars, (view,) = box["bars"], box["views"]
     assert net.labels[bars.value] == "hen" and box["layer"].value == len(net.stages) - 1
     box["picture"].value = "scene"
+    x = net.preprocess(pictures["scene"][None])
     for item in bars.items:
         bars.value = item["value"]
-        heat = widgets.class_map(net, pictures["scene"], item["value"], net.stages[-1])
-        np.testing.assert_array_equal(np.hsplit(seen(view), 2)[1], heat)
+        heat = widgets.class_map(net, pictures["scene"], item["value"], net.stages[-1], side=192)
+        np.testing.assert_array_equal(seen(view)[1], heat)
+        maps = vizlib.grad_cam(net.model, x, item["value"], layer=net.stages[-1])
+        assert ends(view.items["panels"][1])[1] == pytest.approx(maps.max(), rel=0.06)
+
+
+def test_the_lab_shows_each_lens_with_its_name(net, pictures):
+    others = barnyard.load(seeds=0).images
+    box = parts(widgets.lab(net, pictures, others=others))
+    (view,) = box["views"]
+    assert finish(box) == 6
+    fig = show.overview(net, [pictures["hen"]], "hen", others=others)
+    assert [axes.get_title() for axes in fig.axes] == ["picture", *widgets.LENSES]
+    for axes, panel, image in zip(fig.axes, view.items["panels"], seen(view)):
+        np.testing.assert_array_equal(image, axes.images[0].get_array())
+        assert panel["alt"] == panel["caption"] and len(panel["alt"].split(": ")) == 1 + (
+            axes is not fig.axes[0]
+        )
+    box["bars"].value = net.index("pig")  # three lenses do not ask for a class
+    assert box["note"].items == [4, 7] and finish(box) == 3
+    assert [
+        ("of pig" in caption or "from pig" in caption or "for pig" in caption)
+        for caption in captions(view)
+    ] == [False] * 4 + [True] * 4
+    plt.close(fig)
+
+
+def test_a_lens_that_refuses_says_so_in_its_place():
+    x = keras.Input((32, 24, 3))
+    y = keras.layers.Conv2D(4, 3, activation="gelu")(keras.layers.Rescaling(1 / 255)(x))
+    y = keras.layers.Dense(3, "softmax")(keras.layers.GlobalAveragePooling2D()(y))
+    smooth = vizlib.Net.of(keras.Model(x, y, name="smooth"), labels=["a", "b", "c"])
+    images = np.random.default_rng(0).integers(0, 256, (5, 32, 24, 3), "uint8")
+    box = parts(widgets.lab(smooth, {"one": images[0]}, others=images))
+    finish(box)
+    (view,) = box["views"]
+    assert [image is None for image in seen(view)] == [False] * 6 + [True, False]
+    assert captions(view)[6].startswith("guided backprop: ") and "ReLU" in captions(view)[6]
+    assert box["note"].says == ""
 
 
 def test_a_photograph_of_the_readers_or_a_sentence(net, pictures):
     box = parts(widgets.lab(net, pictures, others=barnyard.load(seeds=0).images))
     (view,), yours, note = box["views"], box["photograph"], box["note"]
-    before, yours.sheet = view.sheet, b"no picture"
+    finish(box)
+    before, yours.sheet = view.items, b"no picture"
     yours.value = 1
-    assert "is not an image that can be read" in note.value and view.sheet == before
+    assert "is not an image that can be read" in note.says and view.items == before
+    assert not note.busy
     file = io.BytesIO()
     Image.fromarray(pictures["scene"]).save(file, "png")
     yours.sheet = file.getvalue()
     yours.value = 2
-    assert note.value == "" and view.sheet != before
-    assert box["picture"].value == "yours" and view.items["says"].startswith("yours: ")
+    assert note.says == "" and view.items != before
+    assert box["picture"].value == "yours" and view.says.startswith("yours: ")
+    np.testing.assert_array_equal(seen(view)[0], pictures["scene"])
 
 
 def test_a_method_that_refuses_says_so_and_the_explorer_lives_on():
@@ -274,7 +463,44 @@ def test_a_method_that_refuses_says_so_and_the_explorer_lives_on():
     y = keras.layers.Dense(3, "softmax")(keras.layers.GlobalAveragePooling2D()(y))
     smooth = vizlib.Net.of(keras.Model(x, y, name="smooth"), labels=["a", "b", "c"])
     box = parts(widgets.signals(smooth, {"one": np.zeros((32, 24, 3), "uint8")}))
-    assert "ReLU" in box["note"].value
+    assert "ReLU" in box["note"].says and not box["note"].busy
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda: np.zeros(2).reshape(3),  # a ValueError of NumPy's, from C
+        lambda: np.stack([np.zeros(1), np.zeros(2)]),  # one that Python code in NumPy raises
+        lambda: int("x"),
+        lambda: {}["x"],
+    ],
+)
+def test_a_fault_is_no_refusal(fault):
+    slider = widgets.Control(kind="slider", value=0)
+
+    def redraw():
+        if slider.value == 1:
+            fault()
+        if slider.value == 2:
+            photos.load(io.BytesIO(b"no picture"))
+
+    box = parts(widgets._explorer(redraw, [slider, widgets.Control(kind="view")]))
+    with pytest.raises((ValueError, KeyError)) as raised:
+        slider.value = 1
+    assert repr(raised.value) in box["note"].says and "fault" in box["note"].says
+    slider.value = 2
+    assert "is not an image" in box["note"].says and "fault" not in box["note"].says
+    slider.value = 3
+    assert box["note"].says == "" and not box["note"].busy
+
+
+def test_a_reader_is_told_that_something_is_computed():
+    slider, told = widgets.Control(kind="slider", value=0), []
+    explorer = widgets._explorer(lambda: None, [slider, widgets.Control(kind="view")])
+    note = parts(explorer)["note"]
+    note.observe(lambda change: told.append(change["new"]), "busy")
+    slider.value = 1
+    assert told == [True, False]
 
 
 def test_explorers_of_a_model_that_is_a_layer_of_another_one(net, pictures):
@@ -285,5 +511,6 @@ def test_explorers_of_a_model_that_is_a_layer_of_another_one(net, pictures):
         for box in boxes:
             box["layer"].value = 3 if explorer is widgets.class_maps else net.stages[3]
         one, other = (box["views"][0] for box in boxes)
-        np.testing.assert_allclose(seen(one).astype(int), seen(other), atol=2)
-        assert one.items == other.items
+        for panel, same in zip(seen(one), seen(other), strict=True):
+            np.testing.assert_allclose(panel.astype(int), same, atol=2)
+        assert captions(one) == captions(other) and one.says == other.says

@@ -13,6 +13,20 @@ function choose(model, value) {
   model.save_changes(); // while Python is busy, Jupyter keeps only the last one
 }
 
+/** Acts now, and once after each message that changes one of the names. */
+function follow(model, names, act) {
+  let waits = false;
+  model.on(names.map((name) => `change:${name}`).join(" "), () => {
+    if (waits) return;
+    waits = true;
+    queueMicrotask(() => {
+      waits = false;
+      act();
+    });
+  });
+  act();
+}
+
 /** Tiles of the sheet: element number i shows tile i, which lies in row floor(i / columns). */
 function tiles(model) {
   const blob = new Blob([model.get("sheet")], { type: "image/png" });
@@ -34,22 +48,32 @@ function tiles(model) {
 function choice({ model, el }) {
   const name = `choice-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
   const box = make("div", { role: "listbox", tabindex: 0 });
-  el.append(box);
-  let sheet;
+  const below = make("div", { class: "vizlib-below" });
+  el.append(box, below);
+  let sheet, filled;
+
+  /** Two bars, of the probability and of the logit, and a tick where each was. */
+  function track(item) {
+    const rows = item.now.map((now, i) => {
+      const bar = make("span", { class: "vizlib-bar" });
+      bar.style.width = `${100 * now}%`;
+      const row = make("span", {}, bar);
+      if (Math.abs(item.was[i] - now) > 0.005) {
+        const tick = make("span", { class: "vizlib-tick" });
+        tick.style.left = `${100 * item.was[i]}%`;
+        row.append(tick);
+      }
+      return row;
+    });
+    return make("span", { class: "vizlib-track" }, ...rows);
+  }
 
   function option(item, i) {
     const made = make("div", { role: "option", id: `${name}-${i}`, title: item.label });
     made.setAttribute("aria-label", item.label);
     if (model.get("kind") === "bars") {
-      const bar = make("span", { class: "vizlib-bar" });
-      bar.style.width = `${100 * item.share}%`;
-      const track = make("span", { class: "vizlib-track" }, bar);
-      if (Math.abs(item.was - item.share) > 0.005) {
-        const tick = make("span", { class: "vizlib-tick" });
-        tick.style.left = `${100 * item.was}%`;
-        track.append(tick);
-      }
-      made.append(make("span", { class: "vizlib-name" }, item.name), track, item.share.toFixed(2));
+      const texts = item.texts.map((text) => make("span", {}, text));
+      made.append(make("span", { class: "vizlib-name" }, item.name), track(item), ...texts);
     } else {
       sheet.show(made, item.tile);
     }
@@ -62,17 +86,31 @@ function choice({ model, el }) {
     return made;
   }
 
+  /** What the frames' colours mean. */
+  function legend(items) {
+    const colours = new Map(items.map((item) => [item.group, item.colour]));
+    return [...colours].map(([group, colour]) => {
+      const mark = make("span", { class: "vizlib-mark" });
+      mark.style.borderColor = colour;
+      return make("span", {}, mark, group);
+    });
+  }
+
   function fill() {
     sheet?.forget();
     sheet = tiles(model);
+    filled = model.get("items");
     box.className = `vizlib-choice vizlib-${model.get("kind")}`;
     box.setAttribute("aria-label", model.get("label"));
-    box.replaceChildren(...model.get("items").map(option));
+    box.replaceChildren(...filled.map(option));
+    below.replaceChildren(
+      ...(model.get("kind") === "plane" ? legend(filled) : [model.get("says")]));
     mark();
   }
 
   function mark() {
     const items = model.get("items");
+    if (items !== filled) return; // they come in the same message, and mark themselves
     const chosen = items.findIndex((item) => item.value === model.get("value"));
     items.forEach((item, i) => box.children[i].setAttribute("aria-selected", i === chosen));
     if (chosen < 0) return box.removeAttribute("aria-activedescendant");
@@ -117,9 +155,8 @@ function choice({ model, el }) {
   }
 
   box.addEventListener("keydown", step);
-  model.on("change:items change:sheet change:kind", fill);
-  model.on("change:value", mark);
-  fill();
+  follow(model, ["kind", "items", "sheet", "says"], fill);
+  follow(model, ["value"], mark);
   return () => sheet.forget();
 }
 
@@ -135,7 +172,6 @@ function patch({ model, el }) {
     sheet?.forget();
     sheet = tiles(model);
     sheet.show(image, 0);
-    place();
   }
   function place() {
     const { size, side, fill, alt } = model.get("items");
@@ -180,36 +216,84 @@ function patch({ model, el }) {
     const [top, left] = model.get("value");
     move(top + length * arrows[event.key][0], left + length * arrows[event.key][1]);
   });
-  model.on("change:items change:sheet", fill);
-  model.on("change:value", place);
-  fill();
+  follow(model, ["sheet"], fill);
+  follow(model, ["items", "value"], place);
   return () => sheet.forget();
 }
 
-/** Panels of one sheet, each with its caption, and a sentence that a screen reader hears. */
+/** From one number to another in the colours of a map. */
+function scale({ low, high, colours }) {
+  const bar = make("span", { class: "vizlib-colours" });
+  bar.style.background = colours;
+  return make("div", { class: "vizlib-scale" }, low, bar, high);
+}
+
+/** Panels, each with its caption, and a sentence that a screen reader hears. */
 function view({ model, el }) {
-  const panels = make("div", { class: "vizlib-panels" });
+  const box = make("div", { class: "vizlib-panels" });
   const sentence = make("div", { class: "vizlib-sentence", role: "status" });
-  el.append(panels, sentence);
-  let sheet;
-  function fill() {
-    sheet?.forget();
-    sheet = tiles(model);
-    const { captions, alts, side, ratio, says } = model.get("items");
-    const [columns, rows] = model.get("grid");
-    const widest = rows > 1 ? `minmax(0, ${side}px)` : `minmax(min(100%, ${side / 2}px), ${side}px)`;
-    panels.style.gridTemplateColumns = `repeat(${rows > 1 ? columns : "auto-fit"}, ${widest})`;
-    panels.replaceChildren(...alts.map((alt, i) => {
-      const image = make("div", { role: "img", "aria-label": alt });
-      image.style.aspectRatio = ratio;
-      sheet.show(image, i);
-      return make("div", {}, image, ...(captions ? [captions[i]] : []));
-    }));
-    if (sentence.textContent !== says) sentence.textContent = says;
+  el.classList.add("vizlib-view");
+  el.append(box, sentence);
+  const images = []; // each stays, and shows the last picture until the next is there
+  let addresses = [];
+
+  function panel(item, i) {
+    const figure = make("figure", { class: "vizlib-panel" });
+    if (item.image) {
+      const address = URL.createObjectURL(new Blob([item.image], { type: "image/png" }));
+      addresses.push(address);
+      images[i] ??= make("img", { decoding: "sync" });
+      const [width, height] = item.size;
+      Object.assign(images[i], { alt: item.alt, src: address, width, height });
+      figure.append(images[i]);
+    } else {
+      figure.append(make("div", { class: "vizlib-blank" }));
+    }
+    if (item.scale) figure.append(scale(item.scale));
+    const unit = item.scale ? ` (${item.scale.unit})` : "";
+    figure.append(make("figcaption", {}, item.caption + unit));
+    return figure;
   }
-  model.on("change:items change:sheet", fill);
-  fill();
-  return () => sheet.forget();
+
+  function forget() {
+    addresses.forEach((address) => URL.revokeObjectURL(address));
+    addresses = [];
+  }
+
+  function fill() {
+    const { panels = [], headings = [], side } = model.get("items");
+    forget();
+    const width = headings.length ? `min(${side}px, 30%)` : `minmax(min(100%, 100px), ${side}px)`;
+    box.style.gridTemplateColumns = `repeat(auto-fill, ${width})`;
+    const made = panels.map(panel);
+    headings.forEach((heading, i) => {
+      const start = (i * panels.length) / headings.length + i;
+      made.splice(start, 0, make("div", { class: "vizlib-heading" }, heading));
+    });
+    box.replaceChildren(...made);
+  }
+
+  follow(model, ["items"], fill);
+  follow(model, ["says"], () => (sentence.textContent = model.get("says")));
+  return forget;
+}
+
+/** A refusal, which a screen reader says at once, and a sign of computing. */
+function note({ model, el }) {
+  const refusal = make("div", { class: "vizlib-refusal", role: "alert" });
+  const progress = make("progress", { "aria-label": "computing" });
+  const sign = make("div", { class: "vizlib-sign" }, "computing…", progress);
+  el.append(make("div", { class: "vizlib-note" }, refusal, sign));
+  follow(model, ["says"], () => (refusal.textContent = model.get("says")));
+  follow(model, ["busy"], () => {
+    sign.classList.toggle("vizlib-busy", model.get("busy"));
+    el.closest(".vizlib-explorer")?.setAttribute("aria-busy", model.get("busy"));
+  });
+  follow(model, ["items"], () => {
+    const [done, all] = model.get("items");
+    Object.assign(progress, { value: done, max: all, hidden: done === all });
+    if (done < all) choose(model, (model.get("value") ?? 0) + 1); // asks Python for the rest
+  });
 }
 
 /** A photograph of the reader's: chosen, dropped or pasted; its bytes go to "sheet". */
@@ -252,10 +336,9 @@ function slider({ model, el }) {
   }
   range.addEventListener("input", () => choose(model, Number(range.value)));
   range.addEventListener("keydown", (event) => event.stopPropagation());
-  model.on("change:value", place);
-  place();
+  follow(model, ["value"], place);
 }
 
-const KINDS = { tiles: choice, bars: choice, plane: choice, patch, view, photograph, slider };
+const KINDS = { tiles: choice, bars: choice, plane: choice, patch, view, photograph, slider, note };
 
 export default { render: (context) => KINDS[context.model.get("kind")](context) };

@@ -574,20 +574,45 @@ def overview(
     ['hen', '1.00']
     """
     check_net(net)
+    others = _to_compare(net, others)
+    images = np.stack([photos.fit(image, net.size) for image in images])
+    p = both_sides(probabilities(net.model, net.preprocess(images), batch_size=8))
+    if targets is None:
+        targets = p.argmax(1).tolist()
+    targets = [targets] * len(p) if isinstance(targets, str | int) else list(targets)
+    if len(targets) != len(p):
+        raise ValueError(f"There are {len(targets)} targets for {len(p)} images: give one each.")
+    k = np.array([class_number(net, target) for target in targets])
+    columns, ways = [list(images)], _lenses(net, images, k, others)
+    with ThreadPoolExecutor(2) as pool:  # one is traced while another computes
+        made = {name: pool.submit(way) for name, way in ways.items()}
+    for name, column in made.items():
+        try:
+            columns.append(list(column.result()))
+        except ValueError as error:
+            warnings.warn(f"No {name} for {net.name}: {error}", stacklevel=2)
+            columns.append([None] * len(p))
+    return grid(
+        [image for row in zip(*columns) for image in row],
+        titles=["picture", *ways],
+        columns=len(columns),
+        rows=[f"{net.labels[c].replace('_', ' ')}\n{q[c]:.2f}" for c, q in zip(k, p)],
+        width=width,
+    )
+
+
+def _to_compare(net, others):
+    """Images, or the course's photographs, at the size of the network."""
     if others is None:
         own = [name for name in photos.names(fetched=False) if name not in photos.SHIPPED]
         others = [photos.load(name) for name in own]
-    images = np.stack([photos.fit(image, net.size) for image in images])
-    others = np.stack([photos.fit(image, net.size) for image in others])
+    return np.stack([photos.fit(image, net.size) for image in others])
+
+
+def _lenses(net, images, k, others):
+    """Lens -> a function to an image for each of `images`, with the classes k; all of one size."""
     model, x, side = net.model, net.preprocess(images), min(net.size)
     layer = net.stages[-2:][0]  # of VGG's five the fourth
-    p = both_sides(probabilities(model, x, batch_size=8))
-    if targets is None:
-        targets = p.argmax(1).tolist()
-    targets = [targets] * len(x) if isinstance(targets, str | int) else list(targets)
-    if len(targets) != len(x):
-        raise ValueError(f"There are {len(targets)} targets for {len(x)} images: give one each.")
-    k = np.array([class_number(net, target) for target in targets])
     maps = activations(model, x, layer, batch_size=8)
     units = maps.max((1, 2)).argmax(1)
 
@@ -610,12 +635,13 @@ def overview(
         ).heatmap()
 
     def guided():
-        return signed(net.rgb(guided_backprop(model, x, k, batch_size=8)), share=0.99)
+        maps = net.rgb(guided_backprop(model, x, k, batch_size=8))
+        return np.rint(255 * signed(maps, share=0.99)).astype("uint8")
 
     def laid_over(heats):
         return [overlay(image, heat) for image, heat in zip(images, heats)]
 
-    ways = {
+    return {
         "activations": lambda: laid_over(maps[range(len(x)), ..., units]),
         "nearest": nearest,
         "best patches": patches,
@@ -626,22 +652,6 @@ def overview(
         "guided backprop": guided,
         "Grad-CAM": lambda: laid_over(grad_cam(model, x, k, batch_size=8)),
     }
-    columns = [list(images)]
-    with ThreadPoolExecutor(2) as pool:  # one is traced while another computes
-        made = {name: pool.submit(way) for name, way in ways.items()}
-    for name, column in made.items():
-        try:
-            columns.append(list(column.result()))
-        except ValueError as error:
-            warnings.warn(f"No {name} for {net.name}: {error}", stacklevel=2)
-            columns.append([None] * len(x))
-    return grid(
-        [image for row in zip(*columns) for image in row],
-        titles=["picture", *ways],
-        columns=len(columns),
-        rows=[f"{net.labels[c].replace('_', ' ')}\n{q[c]:.2f}" for c, q in zip(k, p)],
-        width=width,
-    )
 
 
 def enlarge(picture: np.ndarray, side: int) -> np.ndarray:

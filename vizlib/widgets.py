@@ -1,9 +1,9 @@
 """Explorers for JupyterLab: each a pure function from choices to an image, and controls for it."""
 
+import dis
 import io
 import threading
 from collections.abc import Callable, Sequence
-from html import escape
 from pathlib import Path
 
 import anywidget
@@ -18,12 +18,12 @@ from . import photos
 from . import show as draw
 from .attacks import fgsm
 from .class_maps import grad_cam
-from .engine import both_sides, probabilities
+from .engine import both_sides, logits, probabilities
 from .feature_maps import activations
 from .gradients import gradient, integrated_gradients, saliency, smoothgrad
 from .models import Net, check_net, class_number, map_layers
 from .patches import Patches, crop
-from .perturbation import occlusion
+from .perturbation import Occlusion
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 
@@ -33,17 +33,21 @@ class Control(anywidget.AnyWidget):
 
     Parameters
     ----------
-    kind : {"tiles", "bars", "plane", "patch", "view", "photograph", "slider"}
+    kind : {"tiles", "bars", "plane", "patch", "view", "photograph", "slider", "note"}
     label : str
         What a screen reader calls it.
+    says : str
+        A sentence below it.
     items : list or dict
-        What there is to choose or to see.
+        What there is to choose or to see; of a note, how much is drawn, and of how much.
     sheet : bytes
         One PNG that holds all pictures as tiles, or the file that the reader gives.
     grid : (columns, rows)
         Of the sheet.
     value : number or list
         What the reader chose.
+    busy : bool
+        Of a note: Python computes, or has more to draw.
 
     Examples
     --------
@@ -54,9 +58,11 @@ class Control(anywidget.AnyWidget):
 
     _esm = Path(__file__).with_name("front.js")
     _css = Path(__file__).with_name("front.css")
-    kind, label = traitlets.Unicode().tag(sync=True), traitlets.Unicode().tag(sync=True)
+    kind, label, says = (traitlets.Unicode().tag(sync=True) for _ in range(3))
     items, value = traitlets.Any([]).tag(sync=True), traitlets.Any().tag(sync=True)
     sheet, grid = traitlets.CBytes().tag(sync=True), traitlets.Any([1, 1]).tag(sync=True)
+    busy = traitlets.Bool().tag(sync=True)
+    shown = None  # the picture, or the layer, whose choice is opened
 
 
 def show(box: controls.Widget, *, says: str) -> None:
@@ -181,22 +187,20 @@ def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     picture = _menu("picture", list(pictures))
     layer = _menu("layer", map_layers(net.model, net.size))
     order = _menu("order", ["strongest here first", "by number"])
-    channel, view, on_wall = Control(kind="tiles", label="channels"), _view(), []
+    channel, view, on_wall = Control(kind="tiles", label="channels"), Control(kind="view"), []
 
     def redraw():
         shown, key = pictures[picture.value], [picture.value, layer.value, order.value]
         if key != on_wall:
-            thumbnails, largest = wall(net, shown, layer.value)
-            new = key[1:2] != on_wall[1:2]
             on_wall[:] = key
-            _fill_wall(channel, thumbnails, largest, order.value.startswith("strongest"))
-            if new:
-                channel.value = int(largest.argmax())
+            thumbnails = wall(net, shown, layer.value)
+            _fill_wall(channel, layer.value, *thumbnails, order.value.startswith("strongest"))
         _stay(channel)
-        panels, top = feature_map(net, shown, layer.value, channel.value)
+        panels, top = feature_map(net, shown, layer.value, channel.value, side=max(net.size))
+        captions = picture.value, f"channel {channel.value}", "the same map, laid over"
+        scales = None, *(_scale(name, top, "activation") for name in (draw.SEQUENTIAL, "inferno"))
         says = f"{layer.value}, channel {channel.value}: brightest is {top:.3g}"
-        captions = [picture.value, f"channel {channel.value}", "laid over"]
-        _see(view, panels, (3, 1), captions, says)
+        _see(view, map(_panel, np.hsplit(panels, 3), captions, scales), says)
 
     return _explorer(redraw, [picture, layer, order], channel, view)
 
@@ -238,17 +242,15 @@ def covered(
     ((96, 96, 3), (7,))
     """
     check_net(net)
-    x = net.preprocess(picture[None])
-    top, left, bottom, right = box
-    x[0, top:bottom, left:right] = x[0].mean((0, 1)) if fill == "mean" else _fill(net, fill)
-    return draw.enlarge(net.deprocess(x)[0], side), both_sides(probabilities(net.model, x))[0]
+    x = _covered(net, picture, [box], fill)
+    return draw.enlarge(net.deprocess(x)[0], side), _scores(net, x)[0, 0]
 
 
 def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) -> controls.VBox:
     """Drag a patch over an image and see what the network predicts.
 
-    Below are the probabilities, with a tick where each was before, and the map of all positions
-    for the class that is chosen.
+    Beside it are the probabilities and logits, with a tick where each was before; below, row by
+    row, the map of all positions for the class that is chosen.
 
     Parameters
     ----------
@@ -280,38 +282,51 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
     fill = _menu("fill", ["mean", "black", "white"])
     square = Control(kind="patch", label="patch: drag it, or use the arrow keys")
     square.value = [(n - patch) // 2 for n in net.size]
-    target, view, heat, last = _bars(net, clean), _view(), {}, []
+    sheets = {name: draw.png(image) for name, image in pictures.items()}
+    target, view = Control(kind="bars", label="class"), Control(kind="view")
+    heat, made = {}, {}
 
     def redraw():
-        shown, side = pictures[picture.value], size.value
+        name, side = picture.value, size.value
+        shown, before = pictures[name], clean[name]
         square.value = [min(at, n - side) for at, n in zip(square.value, net.size)]
         mean = np.rint(shown.mean((0, 1))).astype(int)
         colour = "rgb({}, {}, {})".format(*mean) if fill.value == "mean" else fill.value
         with square.hold_sync():
-            square.items = dict(size=net.size, side=side, fill=colour, alt=picture.value)
-            square.sheet = draw.png(shown)
-        top, left = square.value
-        box = top, left, top + side, left + side
-        now = covered(net, shown, box, fill=fill.value)[1]
-        _reopen(target, last, picture.value, clean[picture.value])
-        _fill_bars(target, net, now, clean[picture.value])
-        key = picture.value, target.value, side, fill.value
-        if key not in heat:
-            result = occlusion(
-                net.model,
-                net.preprocess(shown[None]),
-                target.value,
-                patch=side,
-                stride=min(16, side // 2),
-                fill="mean" if fill.value == "mean" else _fill(net, fill.value),
-            )
-            heat[key] = draw.overlay(shown, result.heatmap()[0])
-        name, before = net.labels[target.value], clean[picture.value][target.value]
-        says = f"{name}: {before:.2f} before, {now[target.value]:.2f} with the patch"
-        caption = f"where a patch of {side} pixels lowers the logit of {name}"
-        _see(view, draw.enlarge(heat[key], 288), (1, 1), [caption], says)
+            square.items = dict(size=net.size, side=side, fill=colour, alt=name)
+            square.sheet = sheets[name]
+        y, x = square.value
+        x = _covered(net, shown, [(y, x, y + side, x + side)], fill.value)
+        now = _scores(net, x)[:, 0]
+        _fill_bars(target, net, name, now, before, "patch")
+        k, key = target.value, (name, side, fill.value)
+        starts = [[*range(0, n - side, min(16, side // 2)), n - side] for n in net.size]
+        boxes = [[(y, x, y + side, x + side) for x in starts[1]] for y in starts[0]]
+        found = heat.setdefault(key, [])  # by rows, the logits of all classes
+        if len(found) < len(boxes):
+            found.append(_logits(net, _covered(net, shown, boxes[len(found)], fill.value)))
+        if (drawn := (*key, k, len(found))) not in made:
+            scores = np.full((1, *map(len, starts)), before[1, k])
+            scores[0, : len(found)] = np.stack(found)[..., k]
+            (drop,) = Occlusion(scores, before[1, [k]], np.array(boxes), "full").heatmap()
+            caption = f"where a patch of {side} pixels lowers the logit of {_named(net, k)}"
+            scale = _scale("inferno", drop.max(), "logits")
+            made.clear()
+            made[drawn] = [_panel(draw.overlay(shown, drop), caption, scale)]
+        says = "{}: probability {:.2f} and logit {:.1f}; with the patch {:.2f} and {:.1f}."
+        _see(view, made[drawn], says.format(_named(net, k), *before[:, k], *now[:, k]))
+        return len(found), len(boxes)
 
-    return _explorer(redraw, [picture, size, fill], [square, target], view)
+    return _explorer(redraw, [picture, size, fill], [square, view, target])
+
+
+def _covered(net, picture, boxes, fill):
+    """(n, H, W, C): the image with each box in one colour, as the model takes it."""
+    x = np.repeat(net.preprocess(picture[None]), len(boxes), 0)
+    colour = x[0].mean((0, 1)) if fill == "mean" else net.low if fill == "black" else net.high
+    for image, (top, left, bottom, right) in zip(x, boxes):
+        image[top:bottom, left:right] = colour
+    return x
 
 
 def nearest(
@@ -350,6 +365,8 @@ def neighbourhood(
     names: Sequence[str],
     indices: dict[str, np.ndarray],
     positions: np.ndarray,
+    *,
+    colours: dict[str, Sequence] | None = None,
 ) -> controls.VBox:
     """Walk through images in a plane, with lines from the chosen one to its neighbours.
 
@@ -362,6 +379,8 @@ def neighbourhood(
         Name of a space -> (N, k) neighbours of every image in it.
     positions : array, (N, 2)
         Of the images in the plane, for instance by `vizlib.tsne`.
+    colours : dict, optional
+        By what the frames are coloured: name -> a value of each image. Default: the names.
 
     Returns
     -------
@@ -375,37 +394,39 @@ def neighbourhood(
     >>> explorer = widgets.neighbourhood(
     ...     images, ["hen", "duck", "pig"], {"pixels": nearest}, np.eye(3)[:, :2]
     ... )
-    >>> explorer.children[-2].items["says"]
-    'hen. By pixels: duck, pig.'
+    >>> explorer.children[-1].says
+    'hen, image 0. By pixels: duck, pig.'
     """
-    space = _menu("lines", list(indices))
-    plane, view = Control(kind="plane", label="images in the plane", value=0), _view()
+    colours = colours or {"class": names}
+    space, colour = _menu("lines", list(indices)), _menu("colours", list(colours))
+    plane, view = Control(kind="plane", label="images in the plane", value=0), Control(kind="view")
     low, high = positions.min(0), positions.max(0)
     left, top = (0.06 + 0.88 * (positions - low) / np.where(high > low, high - low, 1)).T
-    kinds = {name: to_hex(f"C{i % 10}") for i, name in enumerate(dict.fromkeys(names))}
     plane.sheet, plane.grid = _sheet([draw.enlarge(image, 90) for image in pictures])
 
     def redraw():
+        i, groups = plane.value, [str(value) for value in colours[colour.value]]
+        kinds = {name: to_hex(f"C{j % 10}") for j, name in enumerate(dict.fromkeys(groups))}
         plane.items = [
             dict(
-                label=f"{i}: {name}",
-                value=i,
-                tile=i,
-                left=float(left[i]),
-                top=1 - float(top[i]),
-                colour=kinds[name],
-                near=indices[space.value][i].tolist(),
+                label=f"{name}, image {j}" + f", {colour.value}: {group}" * (group != name),
+                value=j,
+                tile=j,
+                left=float(left[j]),
+                top=1 - float(top[j]),
+                group=group,
+                colour=kinds[group],
+                near=indices[space.value][j].tolist(),
             )
-            for i, name in enumerate(names)
+            for j, (name, group) in enumerate(zip(names, groups))
         ]
-        rows = {key: (plane.value, *found[plane.value]) for key, found in indices.items()}
-        captions = [names[j] for row in rows.values() for j in row]
-        by = (f"By {key}: {', '.join(names[j] for j in row[1:])}." for key, row in rows.items())
-        says = " ".join((f"{names[plane.value]}.", *by))
-        grid = len(captions) // len(rows), len(rows)
-        _see(view, nearest(pictures, indices, plane.value), grid, captions, says)
+        rows = [j for found in indices.values() for j in (i, *found[i])]
+        panels = [_panel(draw.enlarge(pictures[j], 96), names[j]) for j in rows]
+        by = [f"By {key}: {', '.join(names[j] for j in at[i])}." for key, at in indices.items()]
+        headings = [f"{names[i]}, and the nearest by {key}" for key in indices]
+        _see(view, panels, " ".join((f"{names[i]}, image {i}.", *by)), headings)
 
-    return _explorer(redraw, [space], plane, view)
+    return _explorer(redraw, [space, colour], plane, view)
 
 
 def signal(
@@ -439,10 +460,15 @@ def signal(
     (96, 192, 3)
     """
     check_net(net)
+    coloured, _ = _signal(net, picture, rule, layer, channel)
+    return np.hstack([draw.enlarge(panel, side) for panel in (picture, coloured)])
+
+
+def _signal(net, picture, rule, layer, channel):
     start = dict(target=channel) if layer is None else dict(layer=layer, unit=channel)
     maps = gradient(net.model, net.preprocess(picture[None]), relu=rule, **start)
-    coloured = np.rint(255 * draw.signed(net.rgb(maps), share=0.99)[0]).astype("uint8")
-    return np.hstack([draw.enlarge(panel, side) for panel in (picture, coloured)])
+    unit = "logits" if layer is None else "activation"
+    return _colours(net, maps, f"{unit} per unit of input", share=0.99)
 
 
 def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
@@ -473,37 +499,35 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     layer = controls.Dropdown(
         options=[("class", None), *((name, name) for name in net.stages)], description="layer"
     )
-    channel, view, on_wall = _bars(net, clean), _view(), []
-    rules = "plain", "deconvnet", "guided"
+    channel, view, on_wall = Control(kind="bars", label="class"), Control(kind="view"), []
 
     def redraw():
         shown, key = pictures[picture.value], [picture.value, layer.value]
-        if key != on_wall:
-            new = key[1:] != on_wall[1:]
-            on_wall[:] = key
-            if layer.value is None:
-                p = clean[picture.value]
-                channel.value = int(p.argmax())
-                _fill_bars(channel, net, p, p)
-            else:
-                thumbnails, largest = wall(net, shown, layer.value)
-                if new:
-                    channel.value = int(largest.argmax())
-                _fill_wall(channel, thumbnails, largest, True)
+        if layer.value is None:
+            _fill_bars(channel, net, picture.value, *[clean[picture.value]] * 2)
+        elif key != on_wall:
+            _fill_wall(channel, layer.value, *wall(net, shown, layer.value), True)
+        on_wall[:] = key
         _stay(channel)
         k = channel.value
-        halves = [np.hsplit(signal(net, shown, r, layer.value, k), 2)[1] for r in rules]
-        panels = np.hstack([draw.enlarge(shown, 288), *halves])
-        named = net.labels[k] if layer.value is None else f"{layer.value}, channel {k}"
-        says = f"{named}: what comes back to the pixels under each rule at the ReLUs"
-        _see(view, panels, (4, 1), [picture.value, *rules], says)
+        named = _named(net, k) if layer.value is None else f"{layer.value}, channel {k}"
+        rules = "plain", "deconvnet", "guided"
+        drawn = {rule: _signal(net, shown, rule, layer.value, k) for rule in rules}
+        panels = [_panel(image, rule, scale) for rule, (image, scale) in drawn.items()]
+        says = f"{named}: what comes back to the pixels under each rule at the ReLUs."
+        _see(view, [_panel(shown, picture.value), *panels], says)
 
     return _explorer(redraw, [picture, layer], channel, view)
 
 
 def _explorer(redraw, *parts):
-    """Controls above and below each other, a list of them side by side, that call `redraw`."""
-    note, lock, drawing, stale = controls.HTML(), threading.Lock(), [], []
+    """Controls above and below each other, a list of them side by side, that call `redraw`.
+
+    It returns how much is drawn and of how much, if that is not all: the browser asks for the rest,
+    so that what the reader does meanwhile comes in between.
+    """
+    note = Control(kind="note", value=0, items=[1, 1])
+    lock, drawing, stale = threading.Lock(), [], []
 
     def answer(change):
         if drawing == [threading.get_ident()]:
@@ -514,22 +538,38 @@ def _explorer(redraw, *parts):
                 return  # drawn already, with this change
             stale.clear()
             drawing[:] = [threading.get_ident()]
+            note.busy, note.says, items = True, "", [1, 1]
             try:
-                redraw()
-                note.value = ""
-            except (ValueError, OSError) as error:  # a refusal, or no photograph: say so, live on
-                note.value = escape(str(error))
+                items = list(redraw() or items)
+            except Exception as error:
+                note.says = _refusal(error)
+                if not note.says:  # a fault of ours: seen, and heard of
+                    note.says = f"The explorer has a fault, please report it: {error!r}"
+                    raise
             finally:
                 drawing.clear()
+                note.items, note.busy = items, items[0] < items[1]
 
     rows = [part if isinstance(part, list) else [part] for part in parts]
+    rows.insert(1, [note])
     for control in (control for row in rows for control in row):
         if getattr(control, "kind", None) != "view":
             control.observe(answer, "value")
     answer(None)
-    box = controls.VBox([*(controls.HBox(row) if len(row) > 1 else row[0] for row in rows), note])
+    box = controls.VBox([controls.HBox(row) if len(row) > 1 else row[0] for row in rows])
     box.add_class("vizlib-explorer")
     return box
+
+
+def _refusal(error):
+    """The sentence with which vizlib refuses; none of an error that somebody else raised."""
+    place = error.__traceback__
+    while place.tb_next:
+        place = place.tb_next
+    ours = place.tb_frame.f_globals["__name__"].startswith(f"{__package__}.")
+    # by this line itself, and not by C code that it calls
+    ours &= place.tb_frame.f_code.co_code[place.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return str(error) if ours and isinstance(error, ValueError | OSError) else ""
 
 
 def _menu(description, options):
@@ -551,51 +591,77 @@ def _sheet(tiles):
     return draw.png(np.vstack(bands)), [columns, rows]
 
 
-def _view():
-    return Control(kind="view", label="view", items=dict(alts=[], says="", side=1, ratio=1))
-
-
-def _see(view, panels, grid, captions, says):
-    """Panels of one size in columns and rows, and a sentence on them."""
-    side = panels.shape[1] // grid[0]
-    ratio = side * grid[1] / panels.shape[0]
+def _see(view, panels, says, headings=(), side=288):
+    """Panels, in rows where these have headings, and a sentence on them."""
     with view.hold_sync():
-        view.grid, view.sheet = list(grid), draw.png(panels)
-        view.items = dict(alts=captions, captions=captions, says=says, side=side, ratio=ratio)
+        view.items = dict(
+            panels=list(panels), headings=list(headings), side=96 if headings else side
+        )
+        view.says = says
 
 
-def _fill_wall(control, thumbnails, largest, by_strength):
+def _panel(image, caption, scale=None, alt=None):
+    """An image, or None while it is not there, what stands below it and what its colours mean."""
+    shown = {} if image is None else dict(image=draw.png(image), size=image.shape[1::-1])
+    return dict(shown, caption=caption, scale=scale, alt=alt or caption)
+
+
+def _scale(colours, top, unit):
+    """From 0 to the largest value; of a signed map, whose zero is grey, from its negative."""
+    stops = ", ".join(map(to_hex, colormaps[colours](np.linspace(0, 1, 9))))
+    low, high = f"-{top:.2g}" if colours == "gray" else "0", f"{top:.2g}"
+    return dict(colours=f"linear-gradient(90deg, {stops})", low=low, high=high, unit=unit)
+
+
+def _fill_wall(control, layer, thumbnails, largest, by_strength, noun="channel"):
+    """Another layer opens on the channel that is strongest in it."""
+    if (control.kind, control.shown) != ("tiles", layer):
+        control.shown, control.value = layer, int(largest.argmax())
     order = np.argsort(-largest, kind="stable") if by_strength else np.arange(len(largest))
     with control.hold_sync():
-        control.kind = "tiles"
+        control.kind, ends = "tiles", f"{largest.min():.2g} to {largest.max():.2g}"
+        control.says = f"Each thumbnail has its own scale: from 0 to the largest, which is {ends}."
         control.sheet, control.grid = _sheet(thumbnails)
         control.items = [
-            dict(label=f"channel {c}, brightest {largest[c]:.3g}", value=int(c), tile=int(c))
+            dict(label=f"{noun} {c}, largest {largest[c]:.3g}", value=int(c), tile=int(c))
             for c in order
         ]
 
 
-def _bars(net, clean):
-    """Bars of classes, with the first image's predicted class chosen."""
-    first = next(iter(clean.values()))
-    return Control(kind="bars", label="class", value=int(first.argmax()))
+def _fill_bars(control, net, picture, now, before, changed=""):
+    """The five classes that were likeliest, the one that now is, and the one that is chosen.
 
+    Another picture opens on the class that is predicted for it. Logits are there because they still
+    move where probabilities are 0 or 1.
+    """
+    if (control.kind, control.shown) != ("bars", picture):
+        control.shown, control.value = picture, int(before[0].argmax())
+    classes = dict.fromkeys([*np.argsort(-before[0])[:5], now[0].argmax(), control.value])
+    low, high = before[1].min(), before[1].max()
 
-def _fill_bars(control, net, now, before):
-    """The five classes that were likeliest, the one that now is, and the one that is chosen."""
-    shown = dict.fromkeys([*np.argsort(-before)[:5], now.argmax(), control.value])
+    def bars(k, scores):
+        level = (scores[1, k] - low) / (1.25 * (high - low) or 1)
+        return [float(scores[0, k]), float(np.clip(level, 0, 1))]
+
     with control.hold_sync():
-        control.kind = "bars"
+        control.kind, control.says = "bars", "Wide bars are probabilities, narrow bars are logits."
+        if changed:
+            control.says += f" An orange tick marks the value without the {changed}."
         control.items = [
             dict(
-                name=net.labels[k],
-                label=f"{net.labels[k]}, {now[k]:.2f}",
+                name=_named(net, k),
+                label="{}, probability {:.2f}, logit {:.1f}".format(_named(net, k), *now[:, k]),
                 value=int(k),
-                share=float(now[k]),
-                was=float(before[k]),
+                texts=[f"{now[0, k]:.2f}", f"{now[1, k]:.1f}"],
+                now=bars(k, now),
+                was=bars(k, before),
             )
-            for k in shown
+            for k in classes
         ]
+
+
+def _named(net, k):
+    return net.labels[k].replace("_", " ")
 
 
 def _stay(control):
@@ -605,43 +671,48 @@ def _stay(control):
         control.value = values[0]
 
 
-def _reopen(control, last, key, p):
-    """Another image opens on the class that is predicted for it."""
-    if last != [key]:
-        last[:] = [key]
-        control.value = int(p.argmax())
+def _scores(net, x):
+    """(2, n, K): probabilities and logits."""
+    return np.stack([both_sides(probabilities(net.model, x)), _logits(net, x)])
 
 
-def _fill(net, colour):
-    """Black or white as the model takes it."""
-    return net.low if colour == "black" else net.high
+def _logits(net, x):
+    """(n, K), also where two classes share one sigmoid."""
+    z = logits(net.model, x)
+    return np.hstack([-z, z]) if z.shape[1] == 1 else z
 
 
 def _predicted(net, pictures):
-    """Name -> the probabilities of all classes."""
+    """Name -> (2, K), the probabilities and logits of all classes."""
     return {
-        name: both_sides(probabilities(net.model, net.preprocess(image[None])))[0]
-        for name, image in pictures.items()
+        name: _scores(net, net.preprocess(image[None]))[:, 0] for name, image in pictures.items()
     }
 
 
-def _colours(net, maps):
-    return (draw.signed(net.rgb(maps), share=0.995)[0] * 255).astype("uint8")
+def _colours(net, maps, unit, share=0.995):
+    """A signed map as an image, and its scale."""
+    size = np.abs(maps)
+    coloured = np.rint(255 * draw.signed(net.rgb(maps), share=share)[0]).astype("uint8")
+    return coloured, _scale("gray", np.quantile(size, share) or size.max(), unit)
 
 
-def _heat(maps):
-    level = np.clip(maps[0] / (np.quantile(maps, 0.999) or 1.0), 0, 1)
-    return (colormaps[draw.SEQUENTIAL](level)[..., :3] * 255).astype("uint8")
+def _heat(maps, unit):
+    """A map that is nowhere negative as an image, and its scale."""
+    top = np.quantile(maps, 0.999) or 1.0
+    coloured = colormaps[draw.SEQUENTIAL](np.clip(maps[0] / top, 0, 1), bytes=True)[..., :3]
+    return coloured, _scale(draw.SEQUENTIAL, top, unit)
 
 
+SLOPE = "logits per unit of input"
 WAYS: dict[str, Callable] = {
-    "gradient": lambda net, x, k, **_: _colours(net, gradient(net.model, x, k)),
-    "saliency": lambda net, x, k, **_: _heat(saliency(net.model, x, k)),
+    "gradient": lambda net, x, k, **_: _colours(net, gradient(net.model, x, k), SLOPE),
+    "saliency": lambda net, x, k, **_: _heat(saliency(net.model, x, k), SLOPE),
     "SmoothGrad, 2 % noise": lambda net, x, k, samples=16, noise=0.02: _heat(
-        np.abs(smoothgrad(net.model, x, k, samples=samples, noise=noise, batch_size=8)).max(-1)
+        np.abs(smoothgrad(net.model, x, k, samples=samples, noise=noise, batch_size=8)).max(-1),
+        SLOPE,
     ),
     "integrated gradients": lambda net, x, k, **_: _heat(
-        np.abs(integrated_gradients(net.model, x, k, steps=16, batch_size=8)).max(-1)
+        np.abs(integrated_gradients(net.model, x, k, steps=16, batch_size=8)).max(-1), "logits"
     ),
 }
 
@@ -682,7 +753,7 @@ def gradient_map(
     (96, 96, 3)
     """
     k = class_number(net, target)
-    maps = WAYS[way](net, net.preprocess(picture[None]), k, **options)
+    maps, _ = WAYS[way](net, net.preprocess(picture[None]), k, **options)
     return draw.enlarge(maps, side)
 
 
@@ -704,17 +775,17 @@ def attacked(
     -------
     ndarray, (side, 2 * side, 3), uint8
         The difference is drawn sixteen times as strong, around grey.
-    ndarray, (K,)
-        The probabilities.
+    ndarray, (2, K)
+        The probabilities and the logits.
 
     Examples
     --------
     >>> import vizlib
     >>> from vizlib import barnyard, widgets
     >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
-    >>> view, p = widgets.attacked(net, hen, 2, side=96)
-    >>> view.shape, p.shape
-    ((96, 192, 3), (7,))
+    >>> view, scores = widgets.attacked(net, hen, 2, side=96)
+    >>> view.shape, scores.shape
+    ((96, 192, 3), (2, 7))
     """
     check_net(net)
     x = net.preprocess(picture[None])
@@ -722,8 +793,7 @@ def attacked(
     new = fgsm(net.model, x, k, epsilon=levels * net.level, bounds=(net.low, net.high))
     change = 128 + 16 * net.rgb((new - x) / net.level)[0]  # in grey levels, before any rounding
     panels = net.deprocess(new)[0], np.clip(change, 0, 255).astype("uint8")
-    p = both_sides(probabilities(net.model, new))[0]
-    return np.hstack([draw.enlarge(panel, side) for panel in panels]), p
+    return np.hstack([draw.enlarge(panel, side) for panel in panels]), _scores(net, new)[:, 0]
 
 
 def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
@@ -746,35 +816,53 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
     >>> explorer = widgets.gradient_maps(net, {"hen": hen})
     >>> [control.label for control in explorer.children[0].children[1:]]
-    ['noise, %', 'samples', 'levels']
+    ['noise, %', 'samples', 'attack, grey levels']
     """
     check_net(net)
     clean = _predicted(net, pictures)
     picture = _menu("picture", list(pictures))
     noise, samples = _slider("noise, %", 2, 0, 30), _slider("samples", 8, 2, 32)
-    levels = _slider("levels", 0, 0, 8, step=0.25)
-    target, maps, attack, made, last = _bars(net, clean), _view(), _view(), {}, []
+    levels = _slider("attack, grey levels", 0, 0, 8, step=0.25)
+    target, made = Control(kind="bars", label="class"), {}
+    maps, attack = Control(kind="view"), Control(kind="view")
 
     def redraw():
-        _reopen(target, last, picture.value, clean[picture.value])
-        shown, k = pictures[picture.value], target.value
-        options = dict(samples=samples.value, noise=noise.value / 100)
-        names = {way: way.split(",")[0] for way in WAYS}
-        for way in WAYS:
-            smooth = tuple(options.values()) if way.startswith("Smooth") else ()
-            key = picture.value, k, *smooth
-            if made.get(way, (None, None))[0] != key:
-                made[way] = key, gradient_map(net, shown, k, way, **options)
-        panels = np.hstack([view for _, view in made.values()])
-        says = f"Four maps of {net.labels[k]}; its probability is {clean[picture.value][k]:.2f}."
-        _see(maps, panels, (len(made), 1), [*names.values()], says)
-        panels, now = attacked(net, shown, levels.value)
-        _fill_bars(target, net, now, clean[picture.value])
-        says = f"With at most {levels.value:g} grey levels the answer is {net.labels[now.argmax()]}"
-        captions = [f"{picture.value}, attacked", "what was added, 16 times as strong"]
-        _see(attack, panels, (2, 1), captions, f"{says}, {now.max():.2f}.")
+        name, shown, before = picture.value, pictures[picture.value], clean[picture.value]
+        if made.get("attack", [None])[0] != (name, levels.value):
+            panels = attacked(net, shown, levels.value, side=max(net.size))
+            made["attack"] = (name, levels.value), *panels
+        _, panels, now = made["attack"]
+        _fill_bars(target, net, name, now, before, "attack")
+        says = "Attack on {}, the predicted class: with at most {:g} grey levels it is {}, {:.2f}."
+        was, new = (_named(net, scores[0].argmax()) for scores in (before, now))
+        captions = [f"{name}, attacked", "what was added, 16 times as strong"]
+        scales = None, _scale("gray", 8, "grey levels")
+        says = says.format(was, levels.value, new, now[0].max())
+        _see(attack, map(_panel, np.hsplit(panels, 2), captions, scales), says)
+        k, options = target.value, dict(samples=samples.value, noise=noise.value / 100)
+        keys = {
+            way: (name, k, *(options.values() if way.startswith("Smooth") else ())) for way in WAYS
+        }
+
+        def one(way):
+            image, scale = WAYS[way](net, net.preprocess(shown[None]), k, **options)
+            return _panel(image, way.split(",")[0], scale)
+
+        says = f"Four maps of {_named(net, k)}, of the image before any attack."
+        return _next(made, keys, one, lambda panels: _see(maps, panels, says))
 
     return _explorer(redraw, [picture, noise, samples, levels], target, maps, attack)
+
+
+def _next(made, keys, one, see):
+    """Make the next panel that is not made with its key; how many are, and of how many."""
+    missing = [name for name, key in keys.items() if made.get(name, [None])[0] != key]
+    made.update({name: (None, _panel(None, name.split(",")[0])) for name in missing})
+    see([made[name][1] for name in keys])
+    for name in missing[:1]:
+        made[name] = keys[name], one(name)
+        see([made[name][1] for name in keys])
+    return len(keys) - len(missing[1:]), len(keys)
 
 
 def best_patches(pictures: np.ndarray, found: Patches, unit: int, *, side: int = 96) -> np.ndarray:
@@ -817,7 +905,9 @@ def best_patches(pictures: np.ndarray, found: Patches, unit: int, *, side: int =
     return np.vstack([np.hstack([draw.enlarge(view, side) for view in row]) for row in rows])
 
 
-def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
+def units(
+    pictures: np.ndarray, mined: dict[str, Patches], *, names: Sequence[str] | None = None
+) -> controls.VBox:
     """Choose a unit by its best patch, and see its best patches and where they lie.
 
     Parameters
@@ -826,6 +916,8 @@ def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
         The data that was mined, in order.
     mined : dict
         Layer -> Patches of all its channels.
+    names : sequence of str, optional
+        Of the images.
 
     Returns
     -------
@@ -839,11 +931,11 @@ def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
     >>> images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), "uint8")
     >>> found = vizlib.top_patches(model, images.astype("float32"), "conv", channels=[1, 2], k=3)
     >>> explorer = widgets.units(images, {"conv": found})
-    >>> explorer.children[0].description, len(explorer.children[1].items)
+    >>> explorer.children[0].description, len(explorer.children[2].items)
     ('layer', 2)
     """
     layer = _menu("layer", list(mined))
-    unit, view, on_wall = Control(kind="tiles", label="units", value=0), _view(), []
+    unit, view, on_wall = Control(kind="tiles", label="units", value=0), Control(kind="view"), []
 
     def redraw():
         found = mined[layer.value]
@@ -851,17 +943,22 @@ def units(pictures: np.ndarray, mined: dict[str, Patches]) -> controls.VBox:
             on_wall[:] = [layer.value]
             best = Patches(*(part[:, :1] for part in found[:-1]), found.seen)
             thumbnails = [draw.enlarge(patches[0], 48) for patches in crop(pictures, best)]
-            _fill_wall(unit, thumbnails, found.value[:, 0], False)
-            unit.items = [
-                item | {"label": f"unit {item['value']}, best {found.value[item['value'], 0]:.3g}"}
-                for item in unit.items
-            ]
+            _fill_wall(unit, layer.value, thumbnails, found.value[:, 0], False, "unit")
+            unit.says = "Each thumbnail is the patch that excites its unit most."
         _stay(unit)
-        values = [f"{value:.3g}" for value in found.value[unit.value]]
-        says = f"{layer.value}, unit {unit.value}: activations {', '.join(values)}"
-        captions = [*values, *(f"image {i}" for i in found.image[unit.value])]
-        grid = len(values), 2
-        _see(view, best_patches(pictures, found, unit.value), grid, captions, says)
+        i = unit.value
+        values = [f"{value:.3g}" for value in found.value[i]]
+        sources = [
+            f"image {j}" if names is None else f"{names[j]}, image {j}" for j in found.image[i]
+        ]
+        bands = np.vsplit(best_patches(pictures, found, i), 2)
+        tiles = [tile for band in bands for tile in np.hsplit(band, len(values))]
+        headings = "the patches that excite it most, and its activation", "the images they are from"
+        says = f"{layer.value}, unit {i}: activations {', '.join(values)}."
+        box, size = found.box[i], np.array(pictures.shape[1:3])
+        if (box[:, :2] < 0).any() or (box[:, 2:] > size).any():
+            says += " Grey borders lie outside the image."
+        _see(view, map(_panel, tiles, values + sources), says, headings)
 
     return _explorer(redraw, layer, unit, view)
 
@@ -892,9 +989,13 @@ def class_map(
     >>> widgets.class_map(net, hen, "hen", net.stages[4], side=96).shape
     (96, 96, 3)
     """
-    k = class_number(net, target)
-    maps = grad_cam(net.model, net.preprocess(picture[None]), k, layer=layer)
-    return draw.enlarge(draw.overlay(picture, maps[0]), side)
+    heat, _ = _class_map(net, picture, class_number(net, target), layer)
+    return draw.enlarge(heat, side)
+
+
+def _class_map(net, picture, k, layer):
+    (heat,) = grad_cam(net.model, net.preprocess(picture[None]), k, layer=layer)
+    return draw.overlay(picture, heat), _scale("inferno", heat.max(), "logits")
 
 
 def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
@@ -924,18 +1025,29 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     picture = _menu("picture", list(pictures))
     stages = list(net.stages)
     layer = _slider("layer", len(stages) - 1, 0, len(stages) - 1, names=stages)
-    target, view, last = _bars(net, clean), _view(), []
+    target, view = Control(kind="bars", label="class"), Control(kind="view")
 
     def redraw():
-        _reopen(target, last, picture.value, clean[picture.value])
-        shown, p, k = pictures[picture.value], clean[picture.value], target.value
-        _fill_bars(target, net, p, p)
-        heat = class_map(net, shown, k, stages[layer.value])
-        panels = np.hstack([draw.enlarge(shown, len(heat)), heat])
-        captions = [picture.value, f"Grad-CAM of {net.labels[k]} at {stages[layer.value]}"]
-        _see(view, panels, (2, 1), captions, f"{net.labels[k]}: probability {p[k]:.2f}")
+        name, scores, stage = picture.value, clean[picture.value], stages[layer.value]
+        _fill_bars(target, net, name, scores, scores)
+        k = target.value
+        heat, scale = _class_map(net, pictures[name], k, stage)
+        heat = _panel(heat, f"Grad-CAM of {_named(net, k)} at {stage}", scale)
+        says = f"{_named(net, k)}: probability {scores[0, k]:.2f}"
+        _see(view, [_panel(pictures[name], name), heat], says)
 
     return _explorer(redraw, [picture, layer], target, view)
+
+
+LENSES = {
+    "activations": "where the unit that this image excites most is active",
+    "nearest": "the nearest of the other images, by features",
+    "best patches": "what excites that unit most in the other images",
+    "occlusion": "where a patch lowers the logit of {}",
+    "saliency": "the pixels on which the logit of {} depends most",
+    "guided backprop": "what comes back from {} where negative gradients are cut",
+    "Grad-CAM": "where the last feature maps speak for {}",
+}
 
 
 def lab(
@@ -966,26 +1078,38 @@ def lab(
     """
     check_net(net)
     fitted = {name: photos.fit(image, net.size) for name, image in pictures.items()}
+    others = draw._to_compare(net, others)
     picture = _menu("picture", list(pictures))
     yours = Control(kind="photograph", label="Choose, drop or paste a photograph of yours.")
-    target, view, last, seen = Control(kind="bars", label="class", value=-1), _view(), [], [None]
+    target, view = Control(kind="bars", label="class"), Control(kind="view")
+    made, seen, clean = {}, [None], _predicted(net, fitted)
 
     def redraw():
         if yours.value not in seen:
             seen.append(yours.value)
             fitted["yours"] = photos.fit(photos.load(io.BytesIO(yours.sheet)), net.size)
+            clean["yours"] = _predicted(net, {"": fitted["yours"]})[""]
             picture.options, picture.value = list(fitted), "yours"
-        name = picture.value
-        shown = fitted[name]
-        p = _predicted(net, {name: shown})[name]
-        _reopen(target, last, (name, len(seen)), p)
+        name, shown = picture.value, fitted[picture.value]
+        scores, key = clean[name], (name, len(seen))
+        _fill_bars(target, net, key, scores, scores)
         k = target.value
-        fig = draw.overview(net, [shown], k, others=others)
-        file = io.BytesIO()
-        fig.savefig(file, format="png", dpi=120)
-        image = photos.load(file)
-        says = f"{name}: {net.labels[k]}, {p[k]:.2f}"
-        _fill_bars(target, net, p, p)
-        _see(view, image, (1, 1), ["Seven lenses."], says)
+        keys = {lens: (*key, k * ("{}" in says)) for lens, says in LENSES.items()}
+
+        def one(lens):
+            way = draw._lenses(net, shown[None], np.array([k]), others)[lens]
+            caption = f"{lens}: {LENSES[lens].format(_named(net, k))}"
+            try:
+                return _panel(way()[0], caption)
+            except ValueError as error:
+                if not _refusal(error):
+                    raise
+                return _panel(None, f"{lens}: {error}")
+
+        def see(panels):
+            says = f"{name}: {_named(net, k)}, {scores[0, k]:.2f}. Each map has its own scale."
+            _see(view, [_panel(shown, name), *panels], says, side=200)
+
+        return _next(made, keys, one, see)
 
     return _explorer(redraw, [picture, yours], target, view)

@@ -17,12 +17,14 @@ near = {
     for name, vectors in {"pixels": x.reshape(len(x), -1), "features": features}.items()
 }
 places = vizlib.pca(features)[0][:, :2]
+light = few.images[:, 144:].mean((1, 2, 3))
+colours = {"class": few.names, "ground": np.where(light > np.median(light), "bright", "dark")}
 mined = {s: vizlib.top_patches(net.model, x, s, channels=range(16), k=5) for s in net.stages[2:4]}
 """.strip()
 CELLS = {
     "feature_maps": "widgets.feature_maps(net, pictures)",
-    "neighbourhood": "widgets.neighbourhood(few.images, list(few.names), near, places)",
-    "units": "widgets.units(few.images, mined)",
+    "neighbourhood": "widgets.neighbourhood(few.images, few.names, near, places, colours=colours)",
+    "units": "widgets.units(few.images, mined, names=few.names)",
     "occlusions": "widgets.occlusions(net, pictures)",
     "gradient_maps": "widgets.gradient_maps(net, pictures)",
     "signals": "widgets.signals(net, pictures)",

@@ -32,3 +32,19 @@ def wait(page, notebook, seconds=600):
         if kernel == "idle" and not waiting and time.monotonic() > start + 10:
             return
     raise AssertionError("Run All did not end within ten minutes")
+
+
+def cell(page, k, cells):
+    """Cell number k of a notebook, drawn: JupyterLab 4 draws those on the screen alone, 3 all."""
+    window = page.locator(".jp-WindowedPanel-outer").first
+    if window.count():
+        window.evaluate("(e, share) => e.scrollTop = share * e.scrollHeight", k / (cells - 1))
+        return page.locator(f".jp-Cell[data-windowed-list-index='{k}']")
+    return page.locator(".jp-Notebook .jp-Cell").nth(k)
+
+
+def theme(page, shade):
+    page.keyboard.press("Control+Shift+c")
+    page.keyboard.type(f"Use Theme: JupyterLab {shade}", delay=10)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(2000)
