@@ -15,14 +15,15 @@ pytestmark = pytest.mark.browser
 PICTURES = Path(__file__).parents[2] / "build/browser"  # screenshots, for those who want to look
 # Only what an explorer holds: JupyterLab around it is not ours.
 TOO_WIDE = """e => [...e.querySelectorAll('*')]
-    .filter(x => x.checkVisibility() && !x.closest('.vizlib-tiles')
+    .filter(x => x.checkVisibility()
+        && !x.closest('.vizlib-tiles, .vizlib-plane [aria-selected=true]')
         && x.getBoundingClientRect().right
         > e.closest('.jp-OutputArea').getBoundingClientRect().right + 2)
     .map(x => x.outerHTML.slice(0, 120))"""
 # What Python answers: not the mark of a choice, nor a patch that moves, which the browser does.
 STATE = """e => [...e.querySelectorAll(
         'img, .vizlib-sentence, .vizlib-refusal, [role=option], line')]
-    .map(x => [x.src, x.title, x.style.backgroundPosition, x.style.borderColor,
+    .map((x, i) => [i, x.src, x.title, x.style.backgroundPosition, x.style.borderColor,
         x.getAttribute('x2'), x.role === 'option' || x.textContent].join())"""
 # From here on: when there is something that was not there before, and when no more is to come.
 WATCH = f"""e => {{
