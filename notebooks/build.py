@@ -27,7 +27,7 @@ from PIL import Image
 HERE = Path(__file__).parent
 # What a lesson may take from a cold kernel; those not named 60.
 SECONDS = {"02": 70, "03": 80, "04": 90, "05": 100, "06": 70, "07": 210}
-SECONDS |= {"gradient_ascent": 210, "your_network": 90}
+SECONDS |= {"gradient_ascent": 150, "your_network": 90}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 FIRST_CELL = """import lesson
 

@@ -124,7 +124,8 @@ def visualize(
     log_odds = score is None and unit is None and not callable(target)
     asked = {"target": target, "layer": layer, "unit": unit, "batch_size": batch_size}
     asked |= {"score": score or "logit", "log_odds": log_odds}
-    rng, (h, w), span = np.random.default_rng(seed), x.shape[1:3], high - low
+    rng, (h, w) = np.random.default_rng(seed), x.shape[1:3]
+    low, span = low.copy(), high - low  # whole images: a colour takes four times as long to add
     noise = rng.normal(size=(1, *x.shape[1:])).astype("float32")
     z: np.ndarray = 0.1 * _weighted(noise, _weights(h, w, 0.5))
     if start is not None:

@@ -129,11 +129,13 @@ def averages(name):
 
 def ascending(name, side):
     """A step of ascent on a class against the bare compiled forward and backward pass."""
-    net, steps = vizlib.load(name), 16  # of random weights units may be silent
+    net, steps = vizlib.load(name), 64  # of random weights units may be silent
     x, bare = np.zeros((1, side, side, 3), "float32"), passes(net.model)
     options = {"bounds": (net.low, net.high), "size": side, "steps": steps}
     plain, seconds = medians(
-        lambda: [bare(x) for _ in range(steps)], lambda: vizlib.visualize(net.model, 0, **options)
+        lambda: [bare(x) for _ in range(steps)],
+        lambda: vizlib.visualize(net.model, 0, **options),
+        rounds=3,
     )
     yield f"a step of visualize / bare forward and backward pass, {name}", 1.4, seconds / plain
 
