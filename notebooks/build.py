@@ -1,9 +1,10 @@
 """Execute the lessons in place (`make notebooks`, or `make notebooks LESSONS=01`).
 
-A lesson's .ipynb is the source of its text and code; this adds what a run adds: outputs, the
-opening picture (the figure of the cell tagged `opening`), time and memory (`cost.csv`, quoted
-between markers in the opening and the README), the first cell and the badges, which follow
-`repository.txt`. All of it is written when all is done: a lesson that fails is left as it was.
+A lesson's .ipynb is the source of its text and code; this adds what a run adds: outputs, each
+figure's text for those who cannot see it (from its cell's metadata, `alt`), the opening picture
+(the figure of the cell tagged `opening`), time and memory (`cost.csv`, quoted between markers in
+the opening and the README), the first cell and the badges, which follow `repository.txt`. All of
+it is written when all is done: a lesson that fails is left as it was.
 """
 
 import base64
@@ -173,7 +174,18 @@ def execute(book, path, **environment):
                 client.execute_cell(cell, i)
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
                 raise SystemExit(f"{path.name}, cell {i}: {error}") from None
+            for output, mime in pictures(cell):
+                if "alt" in cell.metadata:
+                    output.metadata.setdefault(mime, {})["alt"] = cell.metadata.alt
     return time.monotonic() - since, round(peak[0] / 1e6)
+
+
+def pictures(cell):
+    """(output, MIME type) of each picture among a cell's outputs."""
+    for output in cell.get("outputs", []):
+        for mime in output.get("data", {}):
+            if mime.startswith("image/"):
+                yield output, mime
 
 
 def clean(book, number):
@@ -198,20 +210,15 @@ def clean(book, number):
 def opening_picture(book, number):
     """The opening picture and its text as files, {path: bytes}, from the tagged cell."""
     cells = [c for c in book.cells if "opening" in c.metadata.get("tags", [])]
-    figures = [
-        output.data
-        for cell in cells[:1]
-        for output in cell.outputs
-        if any(mime.startswith("image/") for mime in output.get("data", {}))
-    ]
+    figures = [(output, mime) for cell in cells[:1] for output, mime in pictures(cell)]
     if not figures:
         raise SystemExit(
             f"lesson {number}: tag the cell whose figure opens the lesson with `opening`"
         )
-    data, out = figures[0], io.BytesIO()
-    picture = Image.open(io.BytesIO(base64.b64decode(data.get("image/jpeg") or data["image/png"])))
+    (output, mime), out = figures[0], io.BytesIO()
+    picture = Image.open(io.BytesIO(base64.b64decode(output.data[mime])))
     picture.convert("RGB").save(out, format="JPEG", quality=85)
-    text = (data["text/plain"] + "\n").encode()
+    text = (cells[0].metadata.get("alt", "") + "\n").encode()
     folder = HERE / "openings"
     return {folder / f"{number}.jpg": out.getvalue(), folder / f"{number}.txt": text}
 
@@ -256,6 +263,8 @@ def build(path):
     text = between(readme.read_text(encoding="utf-8"), f"cost {number}", says(cost))
     text = between(text, "badges", badges(lessons(HERE)[0], name, tag))
     text = between(text, "live", live(name))
+    address = f"https://github.com/{name}" if name else "ADDRESS"
+    text = re.sub(r"git clone \S+", f"git clone {address}", text)
     written = nbformat.writes(clean(book, number)).rstrip("\n") + "\n"
     replace(
         {

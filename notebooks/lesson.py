@@ -57,12 +57,6 @@ def _show_picture(picture, text):
     display(bundle, metadata={"image/jpeg": {"alt": alt, **size}}, raw=True)
 
 
-def record(number, **arrays):
-    """Keep a lesson's results where VIZLIB_RECORD says: a test compares them with golden ones."""
-    if folder := os.environ.get("VIZLIB_RECORD"):
-        np.savez_compressed(Path(folder) / f"{number}.npz", **arrays)
-
-
 # ---- exercises -----------------------------------------------------------------------------------
 
 GRADERS = {}
@@ -379,44 +373,6 @@ def _(answer):
 
 
 @grader("3.3")
-def _(answer, *, dissected):
-    iou, precision, chance = dissected
-    precision, unit, best = np.nan_to_num(precision), np.arange(len(iou)), iou.argmax(1)
-    recall = iou * precision / np.maximum(precision - iou + iou * precision, 1e-9)
-    is_named = (iou.max(1) > 0.04) & (iou.max(1) > chance)
-    reached = np.maximum(precision, recall)  # precision over the best that was possible
-    if np.ndim(answer) or int(answer) != float(answer):
-        return "not yet: give one whole number, how many units"
-    right, answer = int((is_named & (reached[unit, best] > 0.5)).sum()), int(answer)
-    if answer == right:
-        return None
-    if answer == int(is_named.sum()):
-        return (
-            "not yet: these are all units with a name; how many reach half of the precision that "
-            "was possible"
-        )
-    if answer == int((is_named & (precision[unit, best] > 0.5)).sum()):
-        return (
-            "not yet: that asks every name for a precision of 0.5, and a small thing cannot have "
-            "it; divide by a / s"
-        )
-    if answer == int((is_named & (recall[unit, best] > 0.5)).sum()):
-        return (
-            "not yet: that is right for small things; where a is larger than s, a precision of 1 "
-            "was possible"
-        )
-    if answer == int((is_named & (reached.max(1) > 0.5)).sum()):
-        return (
-            "not yet: take the unit's own name, the one of its best IoU, not the name that suits "
-            "you best"
-        )
-    return (
-        f"not yet: of {is_named.sum()} named units {right - answer:+d} would be right; compare "
-        "the larger of precision and recall with 0.5"
-    )
-
-
-@grader("3.4")
 def _(answer, *, net, layer, unit, pictures, size):
     shares, names = (1, 1 / 2, 1 / 4), ("cat", "lemur")
     pair = [float(a) for a in np.atleast_1d(answer)]

@@ -46,21 +46,17 @@ def drawing(picture=None):
     "picture, mime",
     [(None, "image/png"), (np.zeros((64, 64, 3)), "image/jpeg"), (np.eye(7), "image/png")],
 )
-def test_a_figure_carries_its_text_and_half_its_pixels(shown, picture, mime):
-    show.figure(drawing(picture), alt="a line")
+def test_a_figure_is_shown_at_half_its_pixels(shown, picture, mime):
+    show.figure(drawing(picture))
     ((data, metadata),) = shown
-    assert set(data) == {mime, "text/plain"} and data["text/plain"] == "a line"
+    assert set(data) == {mime, "text/plain"} and data["text/plain"] == "A figure."
     image = Image.open(io.BytesIO(data[mime]))
-    assert image.size == (576, 288) and metadata == {
-        mime: {"alt": "a line", "width": 288, "height": 144}
-    }
+    assert image.size == (576, 288) and metadata == {mime: {"width": 288, "height": 144}}
 
 
-def test_a_figure_needs_a_text_and_fits_the_page():
-    with pytest.raises(ValueError, match="alternative text"):
-        show.figure(drawing(), alt=" ")
+def test_a_figure_fits_the_page():
     with pytest.raises(ValueError, match="10 inches"):
-        show.figure(Figure((11, 2)), alt="too wide")
+        show.figure(Figure((11, 2)))
 
 
 def test_grid_draws_any_of_barnyard_in_its_colours(hen):

@@ -35,34 +35,28 @@ DPI, WIDEST = 144, 10  # dots per inch, inches
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 
 
-def figure(fig: Figure, *, alt: str) -> None:
-    """Put a figure on the page, with a text for those who cannot see it, and close it.
+def figure(fig: Figure) -> None:
+    """Put a figure on the page and close it.
 
     Images and maps become JPEG, charts PNG; at most 10 inches wide, 144 dots per inch.
 
     Parameters
     ----------
     fig : matplotlib.figure.Figure
-    alt : str
-        What the figure shows, in one or two sentences.
 
     Raises
     ------
     ValueError
-        No alternative text, or a figure that is too wide for a page.
+        A figure that is too wide for a page.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vizlib import show
     >>> fig = show.grid([np.eye(4)], width=1)
-    >>> show.figure(fig, alt="Four bright cells on a diagonal.")  # doctest: +ELLIPSIS
-    {'image/png': ...'text/plain': 'Four bright cells on a diagonal.'}
+    >>> show.figure(fig)  # doctest: +ELLIPSIS
+    {'image/png': ...'text/plain': 'A figure.'}
     """
-    if not alt.strip():
-        raise ValueError(
-            "Every figure has an alternative text: figure(fig, alt='what the figure shows')."
-        )
     if fig.get_figwidth() > WIDEST:
         raise ValueError(
             f"A page takes figures of up to {WIDEST} inches, not {fig.get_figwidth():g}: "
@@ -80,11 +74,7 @@ def figure(fig: Figure, *, alt: str) -> None:
     else:
         picture.save(encoded, format="PNG", optimize=True)
     size = {"width": picture.width // 2, "height": picture.height // 2}
-    display(
-        {mime: encoded.getvalue(), "text/plain": alt},
-        metadata={mime: {"alt": alt, **size}},
-        raw=True,
-    )
+    display({mime: encoded.getvalue(), "text/plain": "A figure."}, metadata={mime: size}, raw=True)
 
 
 def grid(

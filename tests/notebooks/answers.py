@@ -149,30 +149,6 @@ WRONG = {
         ("crop = 3", "a function is asked for"),
     ],
     "3.3": [
-        ("answer = int(named(dissected[net.stages[3]]).sum())", "all units with a name"),
-        (
-            "d = dissected[net.stages[3]]\n"
-            "own = d.precision[np.arange(len(d.iou)), d.iou.argmax(1)]\n"
-            "answer = int((named(d) & (np.nan_to_num(own) > 0.5)).sum())",
-            "a small thing cannot have it",
-        ),
-        (
-            "d = dissected[net.stages[3]]\n"
-            "own = recall_of(d)[np.arange(len(d.iou)), d.iou.argmax(1)]\n"
-            "answer = int((named(d) & (own > 0.5)).sum())",
-            "right for small things",
-        ),
-        (
-            "d = dissected[net.stages[3]]\n"
-            "reached = np.maximum(np.nan_to_num(d.precision), recall_of(d))\n"
-            "answer = int((named(d) & (reached.max(1) > 0.5)).sum())",
-            "not the name that suits you best",
-        ),
-        ("answer = 10**6", "the larger of precision and recall"),
-        ("answer = [1, 2]", "one whole number"),
-        ("answer = 0.5", "one whole number"),
-    ],
-    "3.4": [
         ("answer = (1, 1)", "the cat excites the unit more when it is smaller"),
         ("answer = (1 / 2, 1)", "the cat excites the unit more when it is smaller"),
         ("answer = (1 / 4, 1 / 4)", "the lemur excites the unit more when it is larger"),

@@ -41,7 +41,7 @@ def figures(book):
                         mime,
                         np.asarray(image.convert("L")),
                         output.metadata.get(mime, {}),
-                        output.data["text/plain"],
+                        output.metadata[mime].get("alt", ""),
                     )
 
 

@@ -23,8 +23,8 @@ from PIL import Image
 from IPython.display import display
 out = io.BytesIO()
 Image.linear_gradient("L").save(out, "PNG")
-bundle = {"image/png": out.getvalue(), "text/plain": "from black to white"}
-display(bundle, metadata={"image/png": {"alt": "x"}}, raw=True)
+bundle = {"image/png": out.getvalue(), "text/plain": "A figure."}
+display(bundle, metadata={"image/png": {"width": 128}}, raw=True)
 print("noise", file=sys.stderr)
 """
 WIDGET = (
@@ -54,7 +54,7 @@ def lesson(course, *sources):
         v4.new_code_cell(),
     ]
     cells += [v4.new_code_cell(source) for source in sources]
-    cells[2].metadata["tags"] = ["opening"]
+    cells[2].metadata |= {"tags": ["opening"], "alt": "from black to white"}
     path = course / "01_one.ipynb"
     nbformat.write(v4.new_notebook(cells=cells), path)
     return path
@@ -70,7 +70,9 @@ def test_a_lesson_is_built_and_stays_as_built(course):
         "".join(o.text for o in first.outputs)
         == f"opening: {(course / 'openings/01.jpg').stat().st_size}\n"
     )
-    assert [o.output_type for o in figure.outputs] == ["display_data"]
+    assert [o.metadata for o in figure.outputs] == [
+        {"image/png": {"width": 128, "alt": "from black to white"}}
+    ]
     assert widget.outputs[0].data == {"text/plain": "Run this cell to use it."}
     with Image.open(course / "openings/01.jpg") as picture:
         assert picture.size == (256, 256)
