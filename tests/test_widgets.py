@@ -93,10 +93,12 @@ def test_every_layer_has_its_wall(net, pictures):
     assert list(layer.options) == models.map_layers(net.model, net.size)
     for name in layer.options:
         layer.value = name
-        _, largest = widgets.wall(net, pictures["hen"], name)
+        thumbnails, largest = widgets.wall(net, pictures["hen"], name)
         order = [item["value"] for item in wall.items]
         assert sorted(order) == list(range(len(largest)))
-        assert (np.diff(largest[order]) <= 0).all() and wall.value == largest.argmax()
+        assert (np.diff(largest[order]) <= 0).all()
+        light = [thumbnails[c].mean() for c in order[:8]]  # opens where there is most to see
+        assert wall.value == order[int(np.argmax(light))]
         wall.value = order[-1]
         panels, top = widgets.feature_map(net, pictures["hen"], name, order[-1], side=192)
         np.testing.assert_array_equal(np.hstack(seen(view)), panels)
@@ -119,7 +121,7 @@ def test_the_plane_draws_who_is_near():
     places = np.array([[0, 0], [1, 0], [0, 1], [1, 1.0]])
     box = parts(widgets.neighbourhood(images, ["a", "b", "a", "c"], near, places))
     plane, (view,) = box["plane"], box["views"]
-    assert [item["near"] for item in plane.items] == near["pixels"].tolist()
+    assert [item["near"] for item in plane.items] == near["features"].tolist()
     left, top = (np.array([item[side] for item in plane.items]) for side in ("left", "top"))
     assert left[1] > left[0] and top[2] < top[0]  # up is up
     colours = [item["colour"] for item in plane.items]
@@ -133,8 +135,22 @@ def test_the_plane_draws_who_is_near():
     rows = np.vsplit(widgets.nearest(images, near, 2), 2)
     np.testing.assert_array_equal(np.hstack(seen(view)), np.hstack(rows))
     assert captions(view) == ["a", "c", "a", "b"]
-    box["lines"].value = "features"
-    assert [item["near"] for item in plane.items] == near["features"].tolist()
+    box["lines"].value = "pixels"
+    assert [item["near"] for item in plane.items] == near["pixels"].tolist()
+
+
+def test_images_in_the_plane_do_not_cover_each_other():
+    rng, flat = np.random.default_rng(0), np.array([1, 0.75])
+    clouds = np.concatenate([rng.normal(5 * k, 0.3, (35, 2)) for k in range(3)])
+    for positions in (clouds, np.zeros((9, 2)), clouds[:1]):
+        points = widgets._apart(positions, 0.04)
+        assert 0 < points.min() <= points.max() < 1
+        gaps = np.linalg.norm(flat * (points[:, None] - points), axis=-1)
+        assert (gaps + np.eye(len(points)) > 0.03).all()  # nearly, where many meet
+    near = widgets._apart(clouds, 0.04)[:35].mean(0)
+    assert np.abs(near - widgets._apart(clouds, 1e-6)[:35].mean(0)).max() < 0.1  # clouds stay
+    apart = widgets._apart(np.array([[0, 0], [1, 0], [0, 1.0]]), 0.04)
+    np.testing.assert_allclose(apart, [[0.06, 0.06], [0.94, 0.06], [0.06, 0.94]], atol=1e-4)
 
 
 def test_the_plane_is_coloured_by_what_is_given():
@@ -317,7 +333,7 @@ def test_a_larger_patch_stays_on_the_picture(net, pictures):
 
 def test_four_ways_and_an_attack(net, pictures):
     box = parts(widgets.gradient_maps(net, pictures))
-    maps, attack = box["views"]
+    attack, maps = box["views"]
     k = box["bars"].value
     assert k == net.index("hen") and box["note"].items == [1, 4]
     assert [panel is None for panel in seen(maps)] == [False, True, True, True]
@@ -348,7 +364,7 @@ def test_four_ways_and_an_attack(net, pictures):
         assert ends(attack.items["panels"][1]) == (-8, 8, "grey levels")
         shown = {item["value"]: item["now"][0] for item in box["bars"].items}
         assert shown[int(p.argmax())] == pytest.approx(p.max(), abs=1e-5)
-    assert maps.says == "Four maps of hen, of the image before any attack."
+    assert maps.says.startswith("Four maps of hen, of the image before any attack. Grey is zero.")
 
 
 def test_only_what_a_slider_changes_is_computed_again(net, pictures, monkeypatch):
@@ -445,15 +461,18 @@ def test_a_photograph_of_the_readers_or_a_sentence(net, pictures):
     (view,), yours, note = box["views"], box["photograph"], box["note"]
     finish(box)
     before, yours.sheet = view.items, b"no picture"
+    yours.says = "mine.png"
     yours.value = 1
-    assert "is not an image that can be read" in note.says and view.items == before
+    assert (
+        note.says.startswith("'mine.png' is not an image that can be read") and view.items == before
+    )
     assert not note.busy
     file = io.BytesIO()
     Image.fromarray(pictures["scene"]).save(file, "png")
     yours.sheet = file.getvalue()
     yours.value = 2
     assert note.says == "" and view.items != before
-    assert box["picture"].value == "yours" and view.says.startswith("yours: ")
+    assert box["picture"].value == "mine.png" and view.says.startswith("mine.png: ")
     np.testing.assert_array_equal(seen(view)[0], pictures["scene"])
 
 

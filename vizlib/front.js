@@ -48,8 +48,9 @@ function tiles(model) {
 function choice({ model, el }) {
   const name = `choice-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
   const box = make("div", { role: "listbox", tabindex: 0 });
+  const above = make("div", { class: "vizlib-below", "aria-hidden": true });
   const below = make("div", { class: "vizlib-below" });
-  el.append(box, below);
+  el.append(above, box, below);
   let sheet, filled;
 
   /** Two bars, of the probability and of the logit, and a tick where each was. */
@@ -81,6 +82,7 @@ function choice({ model, el }) {
       Object.assign(made.style, {
         left: `${100 * item.left}%`, top: `${100 * item.top}%`, borderColor: item.colour,
       });
+      made.style.setProperty("--side", `${100 * item.side}%`);
     }
     made.addEventListener("click", () => choose(model, item.value));
     return made;
@@ -102,9 +104,10 @@ function choice({ model, el }) {
     filled = model.get("items");
     box.className = `vizlib-choice vizlib-${model.get("kind")}`;
     box.setAttribute("aria-label", model.get("label"));
+    above.textContent = `${model.get("label")}: click one, or use the arrow keys`;
     box.replaceChildren(...filled.map(option));
     below.replaceChildren(
-      ...(model.get("kind") === "plane" ? legend(filled) : [model.get("says")]));
+      ...(model.get("kind") === "plane" ? legend(filled) : []), model.get("says"));
     mark();
   }
 
@@ -130,7 +133,7 @@ function choice({ model, el }) {
     box.append(svg);
   }
 
-  /** An arrow goes to the nearest option on its side; a step aside counts twice. */
+  /** An arrow goes to the nearest option on its side, a step aside counts twice; tiles are in order. */
   function step(event) {
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (!(event.key in arrows)) return;
@@ -138,20 +141,27 @@ function choice({ model, el }) {
     event.stopPropagation();
     const [x, y] = arrows[event.key];
     const items = model.get("items");
+    const chosen = Math.max(0, items.findIndex((item) => item.value === model.get("value")));
+    const beside = model.get("kind") === "tiles" && x ? chosen + x : undefined;
+    const found = beside ?? nearest(items, chosen, x, y);
+    if (!items[found]) return;
+    choose(model, items[found].value);
+    box.children[found].scrollIntoView({ block: "nearest" });
+  }
+
+  function nearest(items, chosen, x, y) {
     const middles = items.map((item, i) => {
       const box = document.getElementById(`${name}-${i}`).getBoundingClientRect();
       return [box.x + box.width / 2, box.y + box.height / 2];
     });
-    const from = middles[Math.max(0, items.findIndex((item) => item.value === model.get("value")))];
+    const from = middles[chosen];
     let best = Infinity, found;
     middles.forEach(([a, b], i) => {
       const ahead = (a - from[0]) * x + (b - from[1]) * y;
       const aside = Math.abs((a - from[0]) * y) + Math.abs((b - from[1]) * x);
       if (ahead > 1 && ahead + 2 * aside < best) [best, found] = [ahead + 2 * aside, i];
     });
-    if (found === undefined) return;
-    choose(model, items[found].value);
-    box.children[found].scrollIntoView({ block: "nearest" });
+    return found;
   }
 
   box.addEventListener("keydown", step);
@@ -165,7 +175,7 @@ function patch({ model, el }) {
   const image = make("div", { role: "img" });
   const square = make("div", { role: "slider", tabindex: 0, class: "vizlib-square" });
   const box = make("div", { class: "vizlib-patch" }, image, square);
-  el.append(box);
+  el.append(make("div", { class: "vizlib-below", "aria-hidden": true }, model.get("label")), box);
   let sheet;
 
   function fill() {
@@ -296,29 +306,49 @@ function note({ model, el }) {
   });
 }
 
+/** A file, or where it is large its picture with sides of up to 1024 pixels: Jupyter cuts the
+ * connection at ten megabytes. */
+async function light(file) {
+  if (file.size < 2e6) return file;
+  try {
+    const image = await createImageBitmap(file);
+    const share = Math.min(1, 1024 / Math.max(image.width, image.height));
+    const canvas = make("canvas", { width: Math.round(share * image.width) });
+    canvas.height = Math.round(share * image.height);
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise((resolve) => canvas.toBlob(resolve));
+  } catch {
+    return file.size < 8e6 ? file : file.slice(0, 1000); // vizlib says that it cannot be read
+  }
+}
+
 /** A photograph of the reader's: chosen, dropped or pasted; its bytes go to "sheet". */
 function photograph({ model, el }) {
   const file = make("input", { type: "file", accept: "image/*" });
-  const box = make("label", { class: "vizlib-photograph", tabindex: 0 }, model.get("label"), file);
+  const name = make("span");
+  const box = make(
+    "label", { class: "vizlib-photograph", tabindex: 0 }, model.get("label"), " ", name, file);
   el.append(box);
-  async function send(files) {
-    if (!files.length) return;
-    model.set("sheet", new DataView(await files[0].arrayBuffer()));
+  async function send(given = new File([], "nothing")) {
+    name.textContent = given.name;
+    model.set("says", given.name);
+    model.set("sheet", new DataView(await (await light(given)).arrayBuffer()));
     model.set("value", (model.get("value") ?? 0) + 1); // the same file again counts, too
     model.save_changes();
   }
   file.addEventListener("click", () => (file.value = "")); // else the same file is no change
-  file.addEventListener("change", () => send(file.files));
+  file.addEventListener("change", () => file.files.length && send(file.files[0]));
+  box.addEventListener("keydown", (event) => event.key === "Enter" && file.click());
   box.addEventListener("paste", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    send(event.clipboardData.files);
+    send(event.clipboardData.files[0]);
   });
   box.addEventListener("dragover", (event) => event.preventDefault());
   box.addEventListener("drop", (event) => {
     event.preventDefault();
     event.stopPropagation();
-    send(event.dataTransfer.files);
+    send(event.dataTransfer.files[0]);
   });
 }
 

@@ -36,7 +36,7 @@ class Control(anywidget.AnyWidget):
     label : str
         What a screen reader calls it.
     says : str
-        A sentence below it.
+        A sentence below it; of a photograph, the file's name.
     items : list or dict
         What there is to choose or to see; of a note, how much is drawn, and of how much.
     sheet : bytes
@@ -198,7 +198,7 @@ def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
         panels, top = feature_map(net, shown, layer.value, channel.value, side=max(net.size))
         captions = picture.value, f"channel {channel.value}", "the same map, laid over"
         scales = None, *(_scale(name, top, "activation") for name in (draw.SEQUENTIAL, "inferno"))
-        says = f"{layer.value}, channel {channel.value}: brightest is {top:.3g}"
+        says = f"{layer.value}, channel {channel.value}: brightest is {_number(top)}"
         _see(view, map(_panel, np.hsplit(panels, 3), captions, scales), says)
 
     return _explorer(redraw, [picture, layer, order], channel, view)
@@ -248,8 +248,8 @@ def covered(
 def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) -> controls.VBox:
     """Drag a patch over an image and see what the network predicts.
 
-    Beside it are the probabilities and logits, with a tick where each was before; below, row by
-    row, the map of all positions for the class that is chosen.
+    Beside it are the probabilities and logits, with a tick where each was before, and, row by row,
+    the map of all positions for the class that is chosen.
 
     Parameters
     ----------
@@ -316,7 +316,7 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
         _see(view, made[drawn], says.format(_named(net, k), *before[:, k], *now[:, k]))
         return len(found), len(boxes)
 
-    return _explorer(redraw, [picture, size, fill], [square, view, target])
+    return _explorer(redraw, [picture, size, fill], [square, target, view])
 
 
 def _covered(net, picture, boxes, fill):
@@ -398,10 +398,12 @@ def neighbourhood(
     """
     colours = colours or {"class": names}
     space, colour = _menu("lines", list(indices)), _menu("colours", list(colours))
+    space.value = list(indices)[-1]
     plane, view = Control(kind="plane", label="images in the plane", value=0), Control(kind="view")
-    low, high = positions.min(0), positions.max(0)
-    left, top = (0.06 + 0.88 * (positions - low) / np.where(high > low, high - low, 1)).T
+    side = min(0.05, 0.5 / np.sqrt(len(pictures)))  # of the plane's width
+    left, top = _apart(positions, 0.9 * side).T
     plane.sheet, plane.grid = _sheet([draw.enlarge(image, 90) for image in pictures])
+    plane.says = "Images that would cover each other are moved apart."
 
     def redraw():
         i, groups = plane.value, [str(value) for value in colours[colour.value]]
@@ -413,6 +415,7 @@ def neighbourhood(
                 tile=j,
                 left=float(left[j]),
                 top=1 - float(top[j]),
+                side=side,
                 group=group,
                 colour=kinds[group],
                 near=indices[space.value][j].tolist(),
@@ -426,6 +429,19 @@ def neighbourhood(
         _see(view, panels, " ".join((f"{names[i]}, image {i}.", *by)), headings)
 
     return _explorer(redraw, [space, colour], plane, view)
+
+
+def _apart(positions, least):
+    """(N, 2), 0..1 of a plane of 4 to 3; nearer than `least` of its width they are moved apart."""
+    low, plane = positions.min(0), np.array([1, 0.75])
+    points = 0.88 * (positions - low) / np.maximum(np.ptp(positions, 0), 1e-9) + 0.06
+    points = plane * (points + 1e-6 * np.random.default_rng(0).normal(size=points.shape))
+    for _ in range(150):
+        gap = points[:, None] - points
+        away = np.linalg.norm(gap, axis=-1, keepdims=True).clip(1e-9)
+        push = (gap / away * (least - away).clip(0)).sum(1) / (away < least).sum(1)
+        points = (points + push).clip(0.04 * plane, 0.96 * plane)
+    return points / plane
 
 
 def signal(
@@ -496,27 +512,32 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     clean = _predicted(net, pictures)
     picture = _menu("picture", list(pictures))
     layer = controls.Dropdown(
-        options=[("class", None), *((name, name) for name in net.stages)], description="layer"
+        options=[("class", ""), *((name, name) for name in net.stages)], description="layer"
     )
     channel, view, on_wall = Control(kind="bars", label="class"), Control(kind="view"), []
 
     def redraw():
         shown, key = pictures[picture.value], [picture.value, layer.value]
-        if layer.value is None:
+        if not layer.value:
             _fill_bars(channel, net, picture.value, *[clean[picture.value]] * 2)
         elif key != on_wall:
             _fill_wall(channel, layer.value, *wall(net, shown, layer.value), True)
         on_wall[:] = key
         _stay(channel)
         k = channel.value
-        named = _named(net, k) if layer.value is None else f"{layer.value}, channel {k}"
+        named = f"{layer.value}, channel {k}" if layer.value else _named(net, k)
         rules = "plain", "deconvnet", "guided"
-        drawn = {rule: _signal(net, shown, rule, layer.value, k) for rule in rules}
+        drawn = {rule: _signal(net, shown, rule, layer.value or None, k) for rule in rules}
         panels = [_panel(image, rule, scale) for rule, (image, scale) in drawn.items()]
-        says = f"{named}: what comes back to the pixels under each rule at the ReLUs."
+        says = f"{named}: what comes back to the pixels under each rule at the ReLUs. {SIGNED}"
         _see(view, [_panel(shown, picture.value), *panels], says)
 
     return _explorer(redraw, [picture, layer], channel, view)
+
+
+SIGNED = (
+    "Grey is zero. A pixel looks red where its red value is positive, cyan where it is negative."
+)
 
 
 def _explorer(redraw, *parts):
@@ -606,21 +627,27 @@ def _panel(image, caption, scale=None, alt=None):
 def _scale(colours, top, unit):
     """From 0 to the largest value; of a signed map, whose zero is grey, from its negative."""
     stops = ", ".join(map(to_hex, colormaps[colours](np.linspace(0, 1, 9))))
-    low, high = f"-{top:.2g}" if colours == "gray" else "0", f"{top:.2g}"
+    low, high = f"-{_number(top)}" if colours == "gray" else "0", _number(top)
     return dict(colours=f"linear-gradient(90deg, {stops})", low=low, high=high, unit=unit)
 
 
+def _number(value):
+    """Three digits, and no powers of ten for what is large."""
+    return f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def _fill_wall(control, layer, thumbnails, largest, by_strength, noun="channel"):
-    """Another layer opens on the channel that is strongest in it."""
+    """Another layer opens on its strongest unit, or the brightest of its eight strongest maps."""
     if (control.kind, control.shown) != ("tiles", layer):
-        control.shown, control.value = layer, int(largest.argmax())
+        strong = np.argsort(-largest, kind="stable")[: 8 if noun == "channel" else 1]
+        control.shown, control.value = layer, int(max(strong, key=lambda c: thumbnails[c].mean()))
     order = np.argsort(-largest, kind="stable") if by_strength else np.arange(len(largest))
     with control.hold_sync():
-        control.kind, ends = "tiles", f"{largest.min():.2g} to {largest.max():.2g}"
+        control.kind, ends = "tiles", f"{_number(largest.min())} to {_number(largest.max())}"
         control.says = f"Each thumbnail has its own scale: from 0 to the largest, which is {ends}."
         control.sheet, control.grid = _sheet(thumbnails)
         control.items = [
-            dict(label=f"{noun} {c}, largest {largest[c]:.3g}", value=int(c), tile=int(c))
+            dict(label=f"{noun} {c}, largest {_number(largest[c])}", value=int(c), tile=int(c))
             for c in order
         ]
 
@@ -812,8 +839,8 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     >>> from vizlib import barnyard, widgets
     >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
     >>> explorer = widgets.gradient_maps(net, {"hen": hen})
-    >>> [control.label for control in explorer.children[0].children[1:]]
-    ['noise, %', 'samples', 'attack, grey levels']
+    >>> [control.label for control in explorer.children[3].children]
+    ['noise, %', 'samples']
     """
     check_net(net)
     clean = _predicted(net, pictures)
@@ -845,10 +872,10 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
             image, scale = WAYS[way](net, net.preprocess(shown[None]), k, **options)
             return _panel(image, way.split(",")[0], scale)
 
-        says = f"Four maps of {_named(net, k)}, of the image before any attack."
+        says = f"Four maps of {_named(net, k)}, of the image before any attack. {SIGNED}"
         return _next(made, keys, one, lambda panels: _see(maps, panels, says))
 
-    return _explorer(redraw, [picture, noise, samples, levels], target, maps, attack)
+    return _explorer(redraw, [picture, levels], [target, attack], [noise, samples], maps)
 
 
 def _next(made, keys, one, see):
@@ -944,7 +971,7 @@ def units(
             unit.says = "Each thumbnail is the patch that excites its unit most."
         _stay(unit)
         i = unit.value
-        values = [f"{value:.3g}" for value in found.value[i]]
+        values = [_number(value) for value in found.value[i]]
         sources = [
             f"image {j}" if names is None else f"{names[j]}, image {j}" for j in found.image[i]
         ]
@@ -1030,7 +1057,7 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
         k = target.value
         heat, scale = _class_map(net, pictures[name], k, stage)
         heat = _panel(heat, f"Grad-CAM of {_named(net, k)} at {stage}", scale)
-        says = f"{_named(net, k)}: probability {scores[0, k]:.2f}"
+        says = f"{_named(net, k)} at {stage}. Each map has its own scale: compare the numbers, too."
         _see(view, [_panel(pictures[name], name), heat], says)
 
     return _explorer(redraw, [picture, layer], target, view)
@@ -1084,9 +1111,11 @@ def lab(
     def redraw():
         if yours.value not in seen:
             seen.append(yours.value)
-            fitted["yours"] = photos.fit(photos.load(io.BytesIO(yours.sheet)), net.size)
-            clean["yours"] = _predicted(net, {"": fitted["yours"]})[""]
-            picture.options, picture.value = list(fitted), "yours"
+            file, own = io.BytesIO(yours.sheet), yours.says or "yours"
+            file.name = own  # for the sentence that refuses it
+            fitted[own] = photos.fit(photos.load(file), net.size)
+            clean.update(_predicted(net, {own: fitted[own]}))
+            picture.options, picture.value = list(fitted), own
         name, shown = picture.value, fitted[picture.value]
         scores, key = clean[name], (name, len(seen))
         _fill_bars(target, net, key, scores, scores)

@@ -181,8 +181,38 @@ def test_a_file_that_is_no_photograph_gets_a_sentence(page):
     Image.fromarray(np.full((90, 120, 3), 200, "uint8")).save(good, "png")
     file = {"name": "b.png", "mimeType": "image/png", "buffer": good.getvalue()}
     view.locator("input[type=file]").set_input_files(file)
-    view.locator("[role=status]", has_text="yours").wait_for(timeout=60_000)
+    view.locator("[role=status]", has_text="b.png").wait_for(timeout=60_000)
     assert alert.inner_text() == ""
+
+
+def test_a_photograph_as_large_as_a_telephone_takes_is_shown(page):
+    view, large = explorer(page, "lab"), io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (2300, 2300, 3), "uint8")
+    Image.fromarray(noise).save(large, "png")
+    assert len(large.getvalue()) > 15e6  # Jupyter's connection breaks at 10
+    file = {"name": "large.png", "mimeType": "image/png", "buffer": large.getvalue()}
+    view.locator("input[type=file]").set_input_files(file)
+    view.locator("[role=status]", has_text="large.png").wait_for(timeout=60_000)
+
+
+def test_a_menu_goes_back_to_where_it_was(page):
+    view = explorer(page, "signals")
+    layer = view.locator("select").nth(1)
+    for i in (2, 0):
+        answered(page, view, lambda i=i: layer.select_option(index=i))
+        assert layer.evaluate("e => e.selectedIndex") == i
+
+
+def test_every_image_in_the_plane_can_be_clicked(page):
+    view = explorer(page, "neighbourhood")
+    covered = view.locator(".vizlib-plane").evaluate(
+        """plane => [...plane.querySelectorAll('[role=option]')].filter((option) => {
+            const at = option.getBoundingClientRect();
+            return ![0.15, 0.5, 0.85].some((x) => [0.15, 0.5, 0.85].some((y) =>
+                document.elementFromPoint(at.x + x * at.width, at.y + y * at.height) === option));
+        }).map((option) => option.title)"""
+    )
+    assert covered == []
 
 
 @pytest.mark.parametrize("shade", ["Light", "Dark"])
