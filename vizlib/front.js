@@ -133,7 +133,7 @@ function choice({ model, el }) {
     box.append(svg);
   }
 
-  /** An arrow goes to the nearest option on its side, a step aside counts twice; tiles are in order. */
+  /** An arrow goes to the next tile, or to the nearest option on its side. */
   function step(event) {
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if (!(event.key in arrows)) return;
@@ -149,6 +149,7 @@ function choice({ model, el }) {
     box.children[found].scrollIntoView({ block: "nearest" });
   }
 
+  /** The nearest on one side; a step aside counts twice. */
   function nearest(items, chosen, x, y) {
     const middles = items.map((item, i) => {
       const box = document.getElementById(`${name}-${i}`).getBoundingClientRect();
@@ -338,7 +339,9 @@ function photograph({ model, el }) {
   }
   file.addEventListener("click", () => (file.value = "")); // else the same file is no change
   file.addEventListener("change", () => file.files.length && send(file.files[0]));
-  box.addEventListener("keydown", (event) => event.key === "Enter" && file.click());
+  box.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target === box) file.click();
+  });
   box.addEventListener("paste", (event) => {
     event.preventDefault();
     event.stopPropagation();
