@@ -14,6 +14,7 @@ from .plan import behind, make_plan, read_network
 # Measured on two CPU cores, as `MOVING` and `NEARLY_ALL` of the plan.
 AT_ONCE = 3  # groups: one is read while others are computed
 WINDOWS = 2  # times `batch_size`: the most in a group
+ENOUGH = 1e11  # multiply-adds of a group: more pay no better, and its windows are less alike
 VECTORS = 8  # times `batch_size`: about so many pass the dense layers at a time, for their weights
 WORTH = 0.8  # whole passes are taken where following the windows leaves more of the work
 
@@ -46,8 +47,9 @@ def follow(model, shape, windows, batch_size, score):
         return None
 
     def prepare():
-        most = batch_size * net.room // (AT_ONCE * make_plan(net, windows).room)
-        most = min(max(most, 1), WINDOWS * batch_size)
+        every = make_plan(net, windows)
+        by_room = batch_size * net.room // (AT_ONCE * every.room)
+        most = max(1, min(by_room, WINDOWS * batch_size, int(ENOUGH / every.work)))
         groups = np.array_split(np.arange(len(windows)), -(-len(windows) // most))
         plans = [make_plan(net, windows[group]) for group in groups]
         work = sum(p.work * len(group) for p, group in zip(plans, groups))
