@@ -184,6 +184,23 @@ def test_whole_modules_give_maps_and_their_parts_do_not():
     assert models.map_layers(model, 8) == ["stem", "module", "fork", "inner", "last"]
 
 
+def test_where_the_call_itself_activates_layers_with_weights_give_maps():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two = (keras.layers.Conv2D(4, 3, name=n) for n in ("one", "two"))
+            self.pool = keras.layers.MaxPooling2D(2)
+            self.head = keras.layers.Dense(2)
+
+        def call(self, x):
+            x = keras.ops.relu(self.two(self.pool(keras.ops.relu(self.one(x)))))
+            return self.head(keras.ops.mean(x, (1, 2)))
+
+    model = Own()
+    model(np.zeros((1, 16, 16, 3), "float32"))
+    assert models.map_layers(model, 16) == ["one", "two"]
+
+
 @pytest.mark.slow
 def test_vgg16_is_pocket_at_full_width():
     net = vizlib.load("vgg16", weights="random")

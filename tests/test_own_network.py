@@ -192,6 +192,20 @@ def test_what_overview_refuses(net, targets, says):
         show.overview(net, IMAGES, targets, others=OTHERS)
 
 
+def test_a_network_without_maps_is_refused_where_they_are_looked_at():
+    parts = [keras.Input((32, 24, 3)), layers.Flatten(), layers.Dense(2, activation="softmax")]
+    net = Net.of(keras.Sequential(parts), preprocess=np.float32)
+    for call in (
+        lambda: show.overview(net, IMAGES[:1], others=OTHERS),
+        lambda: widgets.feature_maps(net, {"one": IMAGES[0]}),
+        lambda: widgets.class_maps(net, {"one": IMAGES[0]}),
+        lambda: widgets.lab(net, {"one": IMAGES[0]}, others=OTHERS),
+    ):
+        with pytest.raises(ValueError, match="gives feature maps under a name of its own"):
+            call()
+    assert widgets.gradient_maps(net, {"one": IMAGES[0]}).children
+
+
 def test_explorers_open_on_a_net_of_a_nested_model():
     net = Net.of(transfer(), labels=LABELS)
     explorer = widgets.feature_maps(net, {"one": IMAGES[0]})

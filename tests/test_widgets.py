@@ -87,8 +87,9 @@ def test_the_wall_holds_every_channel_as_bright_as_its_largest_value_allows(net,
     assert (thumbnails[largest == 0] == [68, 1, 84]).all()  # a silent channel is dark
 
 
-def test_every_layer_has_its_wall(net, pictures):
-    box = parts(widgets.feature_maps(net, pictures))
+def test_every_layer_has_its_wall_and_every_channel_its_best_patches(net, pictures):
+    others = barnyard.load(seeds=0).images
+    box = parts(widgets.feature_maps(net, pictures, others=others))
     (view,), wall, layer = box["views"], box["tiles"], box["layer"]
     assert list(layer.options) == models.map_layers(net.model, net.size)
     for name in layer.options:
@@ -101,9 +102,19 @@ def test_every_layer_has_its_wall(net, pictures):
         assert wall.value == order[int(np.argmax(light))]
         wall.value = order[-1]
         panels, top = widgets.feature_map(net, pictures["hen"], name, order[-1], side=192)
-        np.testing.assert_array_equal(np.hstack(seen(view)), panels)
+        *drawn, patches, sources = seen(view)
+        np.testing.assert_array_equal(np.hstack(drawn), panels)
         assert view.says == f"{name}, channel {order[-1]}: brightest is {top:.3g}"
-        image, *maps = view.items["panels"]
+        found = vizlib.top_patches(
+            net.model, net.preprocess(others), name, channels=[order[-1]], k=4, batch_size=8
+        )
+        bands = np.vsplit(widgets.best_patches(others, found, 0, side=144), 2)
+        for tiles, band in zip((patches, sources), bands):
+            corners = [tiles[:144, :144], tiles[:144, 144:], tiles[144:, :144], tiles[144:, 144:]]
+            np.testing.assert_array_equal(np.hstack(corners), band)
+        first, last = (f"{found.value[0, i]:.3g}" for i in (0, -1))
+        assert captions(view)[3].endswith(f"in 7 images: activations {first} to {last}")
+        image, *maps = view.items["panels"][:3]
         assert image["scale"] is None
         for panel in maps:
             assert ends(panel) == (0, pytest.approx(top, rel=0.06), "activation")
@@ -112,7 +123,31 @@ def test_every_layer_has_its_wall(net, pictures):
     assert wall.value == order[-1]  # the choice stays
     box["picture"].value = "scene"
     panels, _ = widgets.feature_map(net, pictures["scene"], name, wall.value, side=192)
-    np.testing.assert_array_equal(np.hstack(seen(view)), panels)
+    np.testing.assert_array_equal(np.hstack(seen(view)[:3]), panels)
+
+
+def test_a_layer_is_mined_once_and_one_whose_patches_cannot_be_told_says_so(net, monkeypatch):
+    images, asked = np.zeros((4, 12, 12, 3), "uint8"), []
+    x = keras.Input((12, 12, 3))
+    y = keras.layers.Conv2D(2, 3, activation="relu", name="seen")(x)
+    y = keras.layers.ReLU(name="turned")(keras.layers.Permute((2, 1, 3))(y))
+    y = keras.layers.GlobalAveragePooling2D()(y)
+    model = keras.Model(x, keras.layers.Dense(2, activation="softmax")(y))
+    small = models.Net.of(model, preprocess=np.float32)
+
+    def mine(model, data, layer, **options):
+        asked.append(layer)
+        return vizlib.top_patches(model, data, layer, **options)
+
+    monkeypatch.setattr(widgets, "top_patches", mine)
+    box = parts(widgets.feature_maps(small, {"dark": images[0]}, others=images))
+    (view,), layer = box["views"], box["layer"]
+    for name in ("seen", "turned", "seen"):
+        layer.value = name
+        box["tiles"].value = 1
+    assert asked == ["seen", "turned"] and len(captions(view)) == 5
+    layer.value = "turned"
+    assert len(captions(view)) == 4 and "cannot be told" in captions(view)[3]
 
 
 def test_the_plane_draws_who_is_near():

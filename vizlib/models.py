@@ -344,6 +344,23 @@ def check_net(net: Net) -> None:
         )
 
 
+def check_stages(net: Net) -> None:
+    """As `check_net`; and a ValueError where no layer of it gives feature maps.
+
+    Examples
+    --------
+    >>> import vizlib
+    >>> from vizlib.models import check_stages
+    >>> check_stages(vizlib.load("pocket"))
+    """
+    check_net(net)
+    if not net.stages:
+        raise ValueError(
+            f"No layer of {net.name!r} gives feature maps under a name of its own: "
+            "only methods that ask for no layer, as saliency does, will do."
+        )
+
+
 def class_number(net: Net, target: str | int) -> int:
     """The number of a class of a network, given by name or number.
 
@@ -567,15 +584,17 @@ def _map_calls(made):
         if inside and all(inside) and k not in joins and not pools:
             parts.add(k)
     named = Counter(call.layer.name for call in made)
-    return [
-        call
+    maps = [
+        k
         for k, call in enumerate(made)
-        if (k in joins or _activates(call.layer))
-        and k not in parts
+        if k not in parts
         and named[call.layer.name] == 1  # else a name does not say which is meant
         and len(call.output.shape) == 4
         and 1 not in call.output.shape[1:3]
     ]
+    activate = [k for k in maps if k in joins or _activates(made[k].layer)]
+    # where no layer does, the model's own call may
+    return [made[k] for k in activate or [k for k in maps if made[k].layer.weights]]
 
 
 def _known(name, names):

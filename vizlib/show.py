@@ -26,7 +26,7 @@ from .embeddings import features, neighbours
 from .engine import both_sides, probabilities
 from .feature_maps import activations
 from .gradients import saliency
-from .models import Net, check_net, class_number
+from .models import Net, check_stages, class_number
 from .patches import crop, top_patches
 from .perturbation import occlusion
 from .types import Maps
@@ -550,7 +550,9 @@ def overview(
     ValueError
         A network whose outputs are no probabilities.
     ValueError
-        No `Net`, or a class that it does not have.
+        No `Net`, or one no layer of which gives feature maps.
+    ValueError
+        A class that it does not have.
     ValueError
         Targets of another number than the images.
 
@@ -563,7 +565,7 @@ def overview(
     >>> fig.axes[0].get_ylabel().split()
     ['hen', '1.00']
     """
-    check_net(net)
+    check_stages(net)
     others = _to_compare(net, others)
     images = np.stack([photos.fit(image, net.size) for image in images])
     p = both_sides(probabilities(net.model, net.preprocess(images), batch_size=8))

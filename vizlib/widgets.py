@@ -20,8 +20,8 @@ from .class_maps import grad_cam
 from .engine import both_sides, logits, probabilities
 from .feature_maps import activations
 from .gradients import gradient, integrated_gradients, saliency, smoothgrad
-from .models import Net, check_net, class_number, map_layers
-from .patches import Patches, crop
+from .models import Net, check_net, check_stages, class_number, map_layers
+from .patches import Patches, crop, top_patches
 from .perturbation import Occlusion
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -160,14 +160,20 @@ def wall(net: Net, picture: np.ndarray, layer: str, *, side: int = 48) -> tuple:
     return coloured, largest
 
 
-def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
+def feature_maps(
+    net: Net, pictures: dict[str, np.ndarray], *, others: Sequence[np.ndarray] | None = None
+) -> controls.VBox:
     """Walk through the layers of a network, over a wall of all channels of each.
+
+    Beside a channel's map are the patches that excite it most, and the images they are from.
 
     Parameters
     ----------
     net : Net
     pictures : dict
         Name -> uint8 image (H, W, 3) of the net's size.
+    others : sequence of arrays, (H, W, 3), uint8, optional
+        Where patches are looked for; without them, in the course's photographs.
 
     Returns
     -------
@@ -177,16 +183,24 @@ def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     --------
     >>> import vizlib
     >>> from vizlib import barnyard, widgets
-    >>> net, hen = vizlib.load("pocket"), barnyard.load(classes="hen", seeds=0).images[0]
-    >>> explorer = widgets.feature_maps(net, {"hen": hen})
+    >>> net, some = vizlib.load("pocket"), barnyard.load(seeds=0).images
+    >>> explorer = widgets.feature_maps(net, {"hen": some[0]}, others=some)
     >>> [control.description for control in explorer.children[0].children]
     ['picture', 'layer', 'order']
     """
-    check_net(net)
+    check_stages(net)
     picture = _menu("picture", list(pictures))
     layer = _menu("layer", map_layers(net.model, net.size))
     order = _menu("order", ["strongest here first", "by number"])
     channel, view, on_wall = Control(kind="tiles", label="channels"), Control(kind="view"), []
+    others, mined = draw._to_compare(net, others), {}
+
+    def mine(stage):
+        batches = (net.preprocess(others[i : i + 8]) for i in range(0, len(others), 8))
+        try:
+            return top_patches(net.model, batches, stage, channels=range(len(channel.items)), k=4)
+        except ValueError as error:
+            return _refusal_or_raise(error)
 
     def redraw():
         shown, key = pictures[picture.value], [picture.value, layer.value, order.value]
@@ -199,7 +213,20 @@ def feature_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
         captions = picture.value, f"channel {channel.value}", "the same map, laid over"
         scales = None, *(_scale(name, top, "activation") for name in (draw.SEQUENTIAL, "inferno"))
         says = f"{layer.value}, channel {channel.value}: brightest is {_number(top)}"
-        _see(view, map(_panel, np.hsplit(panels, 3), captions, scales), says)
+        panels = [*map(_panel, np.hsplit(panels, 3), captions, scales)]
+        best = f"its best patches in {len(others)} images", "the images they are from"
+        if layer.value not in mined:
+            _see(view, [*panels, *(_panel(None, caption) for caption in best)], says)
+            mined[layer.value] = mine(layer.value)
+        found = mined[layer.value]
+        if isinstance(found, str):
+            panels.append(_panel(None, f"{best[0]}: {found}"))
+        else:
+            highest, *_, least = map(_number, found.value[channel.value])
+            captions = f"{best[0]}: activations {highest} to {least}", best[1]
+            bands = np.vsplit(best_patches(others, found, channel.value, side=144), 2)
+            panels += map(_panel, [np.vstack(np.hsplit(band, 2)) for band in bands], captions)
+        _see(view, panels, says)
 
     return _explorer(redraw, [picture, layer, order], channel, view)
 
@@ -512,7 +539,7 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     clean = _predicted(net, pictures)
     picture = _menu("picture", list(pictures))
     layer = controls.Dropdown(
-        options=[("class", ""), *((name, name) for name in net.stages)], description="layer"
+        options={"class": "", **{name: name for name in net.stages}}, description="layer"
     )
     channel, view, on_wall = Control(kind="bars", label="class"), Control(kind="view"), []
 
@@ -588,6 +615,12 @@ def _refusal(error):
         place = place.tb_next
     ours = place.tb_frame.f_globals["__name__"].startswith(f"{__package__}.")
     return str(error) if ours and isinstance(error, ValueError | OSError) else ""
+
+
+def _refusal_or_raise(error):
+    if sentence := _refusal(error):
+        return sentence
+    raise error
 
 
 def _menu(description, options):
@@ -1044,10 +1077,10 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     >>> explorer.children[0].children[1].label
     'layer'
     """
-    check_net(net)
+    check_stages(net)
     clean = _predicted(net, pictures)
     picture = _menu("picture", list(pictures))
-    stages = list(net.stages)
+    stages = list(dict.fromkeys(net.stages))
     layer = _slider("layer", len(stages) - 1, 0, len(stages) - 1, names=stages)
     target, view = Control(kind="bars", label="class"), Control(kind="view")
 
@@ -1100,7 +1133,7 @@ def lab(
     >>> explorer.children[0].children[0].description
     'picture'
     """
-    check_net(net)
+    check_stages(net)
     fitted = {name: photos.fit(image, net.size) for name, image in pictures.items()}
     others = draw._to_compare(net, others)
     picture = _menu("picture", list(pictures))
@@ -1128,9 +1161,7 @@ def lab(
             try:
                 return _panel(way()[0], caption)
             except ValueError as error:
-                if not _refusal(error):
-                    raise
-                return _panel(None, f"{lens}: {error}")
+                return _panel(None, f"{lens}: {_refusal_or_raise(error)}")
 
         def see(panels):
             says = f"{name}: {_named(net, k)}, {scores[0, k]:.2f}. Each map has its own scale."
