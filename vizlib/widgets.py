@@ -216,7 +216,8 @@ def feature_maps(
         panels = [*map(_panel, np.hsplit(panels, 3), captions, scales)]
         best = f"its best patches in {len(others)} images", "the images they are from"
         if layer.value not in mined:
-            _see(view, [*panels, *(_panel(None, caption) for caption in best)], says)
+            waiting = [_panel(None, caption) for caption in best]
+            _see(view, [*panels, *waiting], says, side=240)
             mined[layer.value] = mine(layer.value)
         found = mined[layer.value]
         if isinstance(found, str):
@@ -226,7 +227,7 @@ def feature_maps(
             captions = f"{best[0]}: activations {highest} to {least}", best[1]
             bands = np.vsplit(best_patches(others, found, channel.value, side=144), 2)
             panels += map(_panel, [np.vstack(np.hsplit(band, 2)) for band in bands], captions)
-        _see(view, panels, says)
+        _see(view, panels, says, side=240)
 
     return _explorer(redraw, [picture, layer, order], channel, view)
 

@@ -26,7 +26,7 @@ import build
 
 from vizlib import barnyard
 
-ROUNDS = 7
+ROUNDS, SECONDS = 7, 4  # of a measurement, at the least
 OVERHEAD = 1.15  # times the bare compiled pass
 
 
@@ -36,7 +36,8 @@ def medians(*calls, rounds=ROUNDS):
         call()
     times = [[] for _ in calls]
     gc.disable()
-    for _ in range(rounds):
+    begun = time.perf_counter()
+    while len(times[0]) < rounds or time.perf_counter() - begun < SECONDS:
         for call, kept in zip(calls, times):
             since = time.perf_counter()
             call()

@@ -22,7 +22,7 @@ colours = {"class": few.names, "ground": np.where(light > np.median(light), "bri
 mined = {s: vizlib.top_patches(net.model, x, s, channels=range(16), k=5) for s in net.stages[2:4]}
 """.strip()
 CELLS = {
-    "feature_maps": "widgets.feature_maps(net, pictures)",
+    "feature_maps": "widgets.feature_maps(net, pictures, others=few.images)",
     "neighbourhood": "widgets.neighbourhood(few.images, few.names, near, places, colours=colours)",
     "units": "widgets.units(few.images, mined, names=few.names)",
     "occlusions": "widgets.occlusions(net, pictures)",
