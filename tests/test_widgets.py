@@ -104,10 +104,12 @@ def test_every_layer_has_its_wall_and_every_channel_its_best_patches(net, pictur
         panels, top = widgets.feature_map(net, pictures["hen"], name, order[-1], side=192)
         *drawn, patches, sources = seen(view)
         np.testing.assert_array_equal(np.hstack(drawn), panels)
-        assert view.says == f"{name}, channel {order[-1]}: brightest is {top:.3g}"
+        says, grey = f"{name}, channel {order[-1]}: brightest is {top:.3g}.", "Grey borders"
         found = vizlib.top_patches(
             net.model, net.preprocess(others), name, channels=[order[-1]], k=4, batch_size=8
         )
+        outside = (found.box[0] < 0).any() or (found.box[0] > 192).any()
+        assert view.says.startswith(says) and (grey in view.says) == outside
         bands = np.vsplit(widgets.best_patches(others, found, 0, side=144), 2)
         for tiles, band in zip((patches, sources), bands):
             corners = [tiles[:144, :144], tiles[:144, 144:], tiles[144:, :144], tiles[144:, 144:]]
@@ -124,6 +126,28 @@ def test_every_layer_has_its_wall_and_every_channel_its_best_patches(net, pictur
     box["picture"].value = "scene"
     panels, _ = widgets.feature_map(net, pictures["scene"], name, wall.value, side=192)
     np.testing.assert_array_equal(np.hstack(seen(view)[:3]), panels)
+
+
+def test_frames_are_two_pixels_thick_and_no_window_is_too_small_for_one():
+    images = np.zeros((2, 8, 8, 3), "uint8")
+
+    def framed(side, *boxes):
+        box = np.array([boxes])
+        found = vizlib.patches.Patches(np.ones((1, 2)), np.array([[0, 1]]), box[..., :2], box, 2)
+        below = widgets.best_patches(images, found, 0, side=side)[side:]
+        return [frame.any(-1) for frame in np.hsplit(below, 2)]
+
+    inside, at_the_border = framed(32, (2, 2, 6, 6), (-2, 4, 2, 8))
+    for frame, (top, bottom, left, right) in (
+        (inside, (8, 24, 8, 24)),
+        (at_the_border, (0, 8, 16, 32)),
+    ):
+        wanted = np.zeros((32, 32), bool)
+        wanted[top:bottom, left:right] = True
+        wanted[top + 2 : bottom - 2, left + 2 : right - 2] = False
+        np.testing.assert_array_equal(frame, wanted)
+    for frame in framed(8, (2, 2, 3, 3), (0, 5, 1, 6)):
+        assert frame.sum() >= 12
 
 
 def test_a_layer_is_mined_once_and_one_whose_patches_cannot_be_told_says_so(net, monkeypatch):

@@ -212,7 +212,7 @@ def feature_maps(
         panels, top = feature_map(net, shown, layer.value, channel.value, side=max(net.size))
         captions = picture.value, f"channel {channel.value}", "the same map, laid over"
         scales = None, *(_scale(name, top, "activation") for name in (draw.SEQUENTIAL, "inferno"))
-        says = f"{layer.value}, channel {channel.value}: brightest is {_number(top)}"
+        says = f"{layer.value}, channel {channel.value}: brightest is {_number(top)}."
         panels = [*map(_panel, np.hsplit(panels, 3), captions, scales)]
         best = f"its best patches in {len(others)} images", "the images they are from"
         if layer.value not in mined:
@@ -225,6 +225,7 @@ def feature_maps(
         else:
             highest, *_, least = map(_number, found.value[channel.value])
             captions = f"{best[0]}: activations {highest} to {least}", best[1]
+            says += _grey(found, channel.value, others)
             bands = np.vsplit(best_patches(others, found, channel.value, side=144), 2)
             panels += map(_panel, [np.vstack(np.hsplit(band, 2)) for band in bands], captions)
         _see(view, panels, says, side=240)
@@ -952,15 +953,24 @@ def best_patches(pictures: np.ndarray, found: Patches, unit: int, *, side: int =
     """
     at = slice(unit, unit + 1)
     one = Patches(found.value[at], found.image[at], found.position[at], found.box[at], found.seen)
-    framed, size = pictures[one.image[0]].copy(), pictures.shape[1:3] * 2
-    for picture, box in zip(framed, one.box[0]):
+    framed, size = [], pictures.shape[1:3] * 2
+    for image, box in zip(one.image[0], one.box[0]):
         # where the window sticks out, the frame runs along the border
-        top, left, bottom, right = np.clip(box, 0, size)
-        inner = picture[top + 2 : bottom - 2, left + 2 : right - 2].copy()
-        picture[top:bottom, left:right] = 255, 210, 0
-        picture[top + 2 : bottom - 2, left + 2 : right - 2] = inner
-    rows = crop(pictures, one)[0], framed
-    return np.vstack([np.hstack([draw.enlarge(view, side) for view in row]) for row in rows])
+        top, left, bottom, right = np.rint(np.clip(box, 0, size) * side / size).astype(int)
+        view = draw.enlarge(pictures[image], side).copy()
+        inner = view[top + 2 : max(bottom - 2, 0), left + 2 : max(right - 2, 0)].copy()
+        view[top : max(bottom, top + 4), left : max(right, left + 4)] = 255, 210, 0
+        view[top + 2 : max(bottom - 2, 0), left + 2 : max(right - 2, 0)] = inner
+        framed.append(view)
+    patches = [draw.enlarge(patch, side) for patch in crop(pictures, one)[0]]
+    return np.vstack([np.hstack(patches), np.hstack(framed)])
+
+
+def _grey(found, unit, pictures):
+    """What must be said of patches that stick out of their images."""
+    box = found.box[unit]
+    out = (box[:, :2] < 0).any() or (box[:, 2:] > pictures.shape[1:3]).any()
+    return " Grey borders lie outside the image." if out else ""
 
 
 def units(
@@ -1013,9 +1023,7 @@ def units(
         tiles = [tile for band in bands for tile in np.hsplit(band, len(values))]
         headings = "the patches that excite it most, and its activation", "the images they are from"
         says = f"{layer.value}, unit {i}: activations {', '.join(values)}."
-        box, size = found.box[i], np.array(pictures.shape[1:3])
-        if (box[:, :2] < 0).any() or (box[:, 2:] > size).any():
-            says += " Grey borders lie outside the image."
+        says += _grey(found, i, pictures)
         _see(view, map(_panel, tiles, values + sources), says, headings)
 
     return _explorer(redraw, layer, unit, view)

@@ -279,7 +279,7 @@ if __name__ == "__main__":
     rows += [
         covering(*row)
         for row in (
-            ("pocket", 32, 8, 4),
+            ("pocket", 32, 8, 3.5),
             ("squeezenet", 32, 8, 2.5),
             ("vgg16", 32, 8, 5),
             ("vgg16", 16, 4, 7),
@@ -287,7 +287,7 @@ if __name__ == "__main__":
         )
     ]
     for what, target, measured in chain(*rows, lessons()):
-        missed += measured > target
+        missed += bool(measured > target)
         verdict = "met" if measured <= target else "MISSED"
         print(f"{measured:9.3g} {target:7.3g}  {verdict:6}  {what}", flush=True)
     sys.exit(missed > 0)

@@ -14,7 +14,7 @@ from .plan import behind, make_plan, read_network
 # Measured on two CPU cores, as `MOVING` and `NEARLY_ALL` of the plan.
 AT_ONCE = 3  # groups: one is read while others are computed
 WINDOWS = 2  # times `batch_size`: the most in a group
-ENOUGH = 1e11  # multiply-adds of a group: more pay no better, and its windows are less alike
+ENOUGH = 8e10  # multiply-adds of a group: more pay no better, and its windows are less alike
 VECTORS = 8  # times `batch_size`: about so many pass the dense layers at a time, for their weights
 WORTH = 0.8  # whole passes are taken where following the windows leaves more of the work
 
