@@ -161,6 +161,66 @@ def test_a_model_that_mixes_the_images_of_a_batch_is_refused(reduce):
     assert vizlib.logits(network(6, 5, 3, first=[own]), np.ones((2, 6, 5, 3))).shape == (2, 3)
 
 
+@tf.function
+def _less_their_mean(x):
+    return x - tf.reduce_mean(x, 0)
+
+
+@tf.function
+def _noisy(x):
+    return x + tf.random.normal(tf.shape(x))
+
+
+def _attention(x):
+    return tf.matmul(tf.nn.softmax(tf.matmul(x, x, transpose_b=True)), x)
+
+
+@pytest.mark.parametrize(
+    "mix",
+    [
+        _attention,
+        _less_their_mean,
+        _noisy,
+        lambda x: x[::-1],
+        lambda x: x[::2],
+        lambda x: x - x[:1],
+        lambda x: tf.roll(x, 1, 0),
+        lambda x: tf.sort(x, axis=0),
+        lambda x: x - tf.reshape(x, (1, -1, 4))[:, 0],
+        lambda x: x + tf.cast(keras.random.categorical(x, 1, dtype="int32"), "float32"),
+    ],
+)
+def test_what_no_operation_tells_of_a_batch_is_seen_in_what_is_said(mix):
+    body = [layers.Conv2D(4, 3, activation="relu"), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((6, 5, 3)), *body, layers.Lambda(mix), layers.Dense(3)])
+    x = RNG.normal(size=(3, 6, 5, 3))
+    for call in (vizlib.logits, lambda m, x: vizlib.gradient(m, x, 0), vizlib.occlusion):
+        with pytest.raises(ValueError, match="not the same beside another|need one row for each"):
+            call(model, x)
+
+
+def test_a_model_whose_answer_hangs_on_a_count_or_that_keeps_what_it_saw_is_refused():
+    class Counting(layers.Layer):
+        def build(self, shape):
+            self.n = self.add_weight(shape=(), dtype="int32", trainable=False, initializer="zeros")
+
+        def call(self, x):
+            self.n.assign_add(1)
+            return x * tf.cast(1 + self.n.value % 2, "float32")
+
+    class Keeping(layers.Layer):
+        def build(self, shape):
+            self.bank = tf.Variable(tf.zeros((3, 4)), trainable=False)
+
+        def call(self, x):
+            self.bank.scatter_nd_add([[0]], [tf.ones(4)])
+            return x
+
+    for layer, says in ((Counting(), "counts its calls"), (Keeping(), "changes its weights")):
+        with pytest.raises(ValueError, match=says):
+            vizlib.logits(network(6, 5, 3, first=[layer]), RNG.normal(size=(2, 6, 5, 3)))
+
+
 def test_models_of_whole_numbers_take_no_others():
     body = [layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(3)]
     model = keras.Sequential([keras.Input((6, 5, 3), dtype="uint8"), *body])

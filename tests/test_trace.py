@@ -272,6 +272,15 @@ def test_half_precision_that_keras_does_not_see():
     assert np.linalg.norm(found - want) < 0.05 * np.linalg.norm(want)
 
 
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_one_weight_that_is_no_number_is_named_though_a_relu_makes_zeros_of_it(wrong):
+    for call in (vizlib.logits, vizlib.grad_cam, vizlib.occlusion, vizlib.features):
+        model = network()
+        model.get_layer("conv").kernel.assign(np.full((3, 3, 3, 4), wrong))
+        with pytest.raises(ValueError, match="conv/kernel' holds NaN or infinite.*its weights"):
+            call(model, X)
+
+
 def test_weights_of_nan_are_named():
     model = network()
     model.set_weights([np.full_like(w, np.nan) for w in model.get_weights()])

@@ -70,6 +70,7 @@ def forward(model, images, layer=None, *, score="logit", target=None, batch_size
     """
     images = check_images(model, images)
     found = compiled(model, images.shape[1:], score=_asked(score, target), layer=layer)
+    _check_once(model, found, images)
     (said,) = _run(found, images, batch_size=batch_size)
     if layer is None:
         check_no_nan(model, said)
@@ -155,10 +156,52 @@ def backward(
         choice = slopes(target, said)
     else:
         choice = check_target(target, found.start, len(images))
+    _check_once(model, found, images, choice)
     gradient, *rest = _run(found, images, choice, batch_size=batch_size, then=then)
     if not np.isfinite(gradient).all():
         raise ValueError(NOT_FINITE.format(model.name))
     return [gradient, *rest]
+
+
+def _check_once(model, found, images, *choices):
+    """Raise, when a trace is first used, where no answer of the model would mean anything."""
+    if not found.used:
+        if not found.named:  # activations show where weights are wrong
+            _check_weights(model)
+        if found.batch != 1:
+            _check_alone(model, found, images, *choices)
+        found.used.append(True)
+
+
+def _check_weights(model):
+    """Raise where some are NaN or infinite, of which a ReLU would make zeros."""
+    for v in model.variables:  # minus infinity is what masks hold
+        if "float" in v.dtype and not tf.reduce_all(v.value < np.inf):
+            raise ValueError(
+                f"{v.path!r} holds NaN or infinite values, so no answer of {model.name!r} means "
+                "anything: look at its weights."
+            )
+
+
+def _check_alone(model, found, images, *choices):
+    """Raise where what is said of an image is another one beside other images."""
+    first, *choice = (array[:1] for array in (images, *choices))
+    several = np.concatenate([0 * first, first[:, ::-1], first])[-(found.batch or 3) :]
+    *_, alone = _call(found, first, *choice)
+    try:
+        *_, beside = _call(found, several, *(np.repeat(a, len(several), 0) for a in choice))
+    except tf.errors.InvalidArgumentError:  # rows that were taken away are missed
+        beside = np.full_like(alone, np.inf)
+    off, largest = (np.abs(a).max(initial=0) for a in (beside[-1] - alone[0], alone))
+    if off > ALONE * largest or np.isnan(off) > np.isnan(largest):
+        raise ValueError(
+            f"What {model.name!r} says of an image is not the same beside another one: it mixes "
+            "the images of a batch, draws random numbers or counts its calls. Build it so that it "
+            "does not."
+        )
+
+
+ALONE = 1e-2  # of the largest value: what other sums for other batches may change
 
 
 def _asked(score, target):
@@ -179,6 +222,7 @@ def _run(found, images, *choices, batch_size, then=None):
     for i in range(0, len(images), batch_size):
         part = slice(i, i + batch_size)
         batch = _call(found, *(array[part] for array in (images, *choices)))
+        batch = batch if found.scaled is None else batch[:-1]  # the score is not asked for
         batch = batch if then is None else [then(*batch)]
         if len(images) <= batch_size:
             return batch

@@ -50,6 +50,8 @@ class Trace(NamedTuple):
     batch: int | None  # of models that take batches of one size only
     scaled: bool | None  # a gradient that wants a factor for the score: half precision
     fits: list  # (H, W) that an open trace is known to take, and all that is larger
+    named: bool  # whether it is of a layer that was named
+    used: list  # not empty from the first use on, when what it says is checked
 
 
 SIZES = 8  # sizes of images of which a model's traces are kept
@@ -85,7 +87,7 @@ def compiled(model, shape, *, rule="plain", layer=None, at=None, score="logit", 
 
     Without `of` it runs forward, to `layer` or to what the model says in a `score`. With it, it
     gives the gradient of what is named, by the images or by the output of `at`, which comes after
-    the gradient then.
+    the gradient then; and last what is differentiated, (N,).
     """
     inputs.check_takes_images(model)
     if not tf.executing_eagerly():
@@ -143,7 +145,7 @@ def _make(model, spec, rule, layer, at, score, of):
         if rule != "plain":
             ends = layer is None and found.logits is not None  # a last softmax is exempt
             relu.check_defined(rule, source, found.logits if ends else start, model)
-        value = tf.cast(_value(start, choice, of, score, found), tf.float32)
+        value = tf.cast(_value(start, choice, of, score, found), tf.float32)  # (N,)
         (gradient,) = tf.gradients(value * factor, source)
         if gradient is None:
             given = keras_internals.inputs(model)
@@ -158,20 +160,23 @@ def _make(model, spec, rule, layer, at, score, of):
                 f"The score does not depend on {where}: choose a layer on the way to it."
             )
         gradient = tf.convert_to_tensor(gradient)  # of tf.gather it comes in slices
-        return [gradient] if at is None else [gradient, source]
+        return [gradient, value] if at is None else [gradient, source, value]
 
     run = function.get_concrete_function()
     x, start = known["ends"]
     _check_changes_nothing(model, run.graph)
     halves = _check_answer(model, x, start)
     kind, middle, shape = known.get("kind"), known.get("middle", 0.0), tuple(start.shape[1:])
-    return Trace(run, shape, kind, middle, spec.shape[0], halves if of else None, [])
+    named = layer is not None and not isinstance(layer, Implied)
+    halves = halves if of else None
+    return Trace(run, shape, kind, middle, spec.shape[0], halves, [], named, [])
 
 
 def _check_changes_nothing(model, graph):
     for op in graph.get_operations():
         # What only counts calls, as the seeds of augmentation do, is a whole number.
-        if op.type.startswith("Assign") and not op.get_attr("dtype").is_integer:
+        changes = op.type.startswith(("Assign", "ResourceScatter"))
+        if changes and not op.inputs[-1].dtype.is_integer:
             raise ValueError(
                 f"{model.name!r} changes its weights when it is called ({layer_of(op, model)}), "
                 "though not in training: call what does so with training=False."
