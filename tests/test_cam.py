@@ -821,6 +821,91 @@ def test_the_last_feature_map(build):
     last_is(last_of(build), np.random.default_rng(0).normal(size=(2, 8, 8, 3)), "last")
 
 
+def grouped(y):
+    return layers.ReLU(name="last")(layers.GroupNormalization(2)(y))
+
+
+def grouped_and_a_convolution(y):
+    return conv(name="last")(layers.GroupNormalization(2)(y))
+
+
+def enlarged(y):
+    return layers.ReLU(name="last")(layers.UpSampling2D(3)(y))
+
+
+def shuffled(y):
+    def shuffle(y):
+        sides = tf.shape(y)[1:3]
+        y = tf.reshape(y, tf.concat([[-1], sides, [2, 2]], 0))
+        return tf.reshape(tf.transpose(y, (0, 1, 2, 4, 3)), tf.concat([[-1], sides, [4]], 0))
+
+    return conv(name="last")(layers.Lambda(shuffle, output_shape=y.shape[1:])(y))
+
+
+def channels_first_in_between(y):
+    y = layers.Permute((3, 1, 2))(y)
+    y = layers.Permute((2, 3, 1))(y - keras.ops.mean(y, 1, keepdims=True))
+    return layers.ReLU(name="last")(y)
+
+
+def places_to_channels(y):
+    y = layers.Permute((1, 3, 2, 4, 5))(layers.Reshape((4, 2, 4, 2, 4))(y))
+    return conv(name="last")(layers.Reshape((4, 4, 16))(y))
+
+
+def channels_to_places(y):
+    y = layers.Permute((1, 3, 2, 4, 5))(layers.Reshape((8, 8, 2, 2, 1))(y))
+    return layers.ReLU(name="last")(layers.Reshape((16, 16, 1))(y))
+
+
+@pytest.mark.parametrize(
+    "build, sizes",
+    [
+        (grouped, (8, None)),
+        (grouped_and_a_convolution, (8, None)),
+        (enlarged, (8, None)),
+        (shuffled, (8, None)),
+        (channels_first_in_between, (8, None)),
+        (places_to_channels, (8,)),
+        (channels_to_places, (8,)),
+    ],
+    ids=lambda f: getattr(f, "__name__", ""),
+)
+def test_a_map_is_followed_through_other_axes(build, sizes):
+    for side in sizes:
+        keras.utils.set_random_seed(0)
+        x = keras.Input((side, side, 3))
+        y = layers.GlobalAveragePooling2D()(build(conv()(x)))
+        model = keras.Model(x, layers.Dense(3)(y))
+        last_is(model, np.random.default_rng(0).normal(size=(2, 8, 8, 3)), "last")
+
+
+class PooledByHeads(layers.Layer):
+    """Attention pooling: (N, tokens, heads, C) have four axes, and are no map."""
+
+    def build(self, shape):
+        self.query = self.add_weight(shape=(2, 2))
+
+    def call(self, y):
+        tokens = tf.reshape(y, (-1, 64, 2, 2))
+        share = tf.nn.softmax(tf.reduce_sum(tokens * self.query, -1), 1)
+        return tf.reshape(tf.reduce_sum(tokens * share[..., None], 1), (-1, 4))
+
+
+def in_another_grid(y):
+    return layers.GlobalAveragePooling2D()(layers.Dense(4)(layers.Reshape((4, 16, 4))(y)))
+
+
+@pytest.mark.parametrize("head", [PooledByHeads(), in_another_grid])
+def test_four_axes_alone_are_no_map(head):
+    x = keras.Input((8, 8, 3))
+    model = keras.Model(x, layers.Dense(3)(head(conv(name="before")(x))))
+    for method in (grad_cam, vizlib.hires_cam):
+        with pytest.raises(ValueError, match="stand tokens"):
+            method(model, np.ones((2, 8, 8, 3)))
+    assert grad_cam(model, np.ones((2, 8, 8, 3)), layer="before").shape == (2, 8, 8)
+
+
 def test_the_last_feature_map_of_pocket():
     net = vizlib.load("pocket", weights="random")
     last_is(net.model, np.random.default_rng(0).normal(0, 50, (1, *net.size, 3)), "block5_conv3")

@@ -1,6 +1,7 @@
 """What a model's output is: the value where it can be told, one sentence where it cannot."""
 
 import functools
+import warnings
 
 import keras
 import numpy as np
@@ -550,6 +551,21 @@ def test_a_model_that_changes_its_weights_when_it_is_called():
         vizlib.gradient(model, X, 1)
     for a, b in zip(before, model.get_weights()):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_call_of_its_own_may_take_no_list_though_its_model_was_built_of_one():
+    class Scaled(keras.Model):
+        def call(self, x, training=None, mask=None):
+            return super().call(x / 2, training=training) / 3
+
+    x = keras.Input((6, 6, 2))
+    y = layers.Conv2D(4, 3, name="conv")(x)
+    base = keras.Model(x, layers.Dense(3, "softmax")(layers.Flatten()(y)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the structure
+        model = Scaled(base.inputs, base.outputs[0])
+        said = vizlib.occlusion(model, X, 1, patch=3, score="output").clean
+        np.testing.assert_allclose(said, np.asarray(base(X / 2))[:, 1] / 3, rtol=1e-5)
 
 
 @pytest.mark.parametrize("past", [layers.AveragePooling2D(3), layers.Conv2D(2, 6)])

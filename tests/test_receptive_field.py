@@ -464,8 +464,13 @@ def test_a_window_tells_which_values_are_taken_and_how_many_there_are(data):
         layers.Permute((2, 1, 3)),
         lambda x: x[:, :, ::-1],
         layers.Lambda(lambda x: tf.roll(x, 2, 1)),
+        lambda x: layers.Resizing(6, 6)(x)[:, :, ::-1],
+        lambda x: layers.Permute((2, 1, 3))(layers.Resizing(6, 6)(x)),
+        lambda x: layers.CenterCrop(8, 8)(layers.Resizing(10, 10)(x)),
+        layers.Resizing(4, 8, crop_to_aspect_ratio=True),
+        lambda x: layers.Cropping2D(3)(layers.UpSampling2D(2)(x)),
     ],
-    ids=["turned", "mirrored", "rolled"],
+    ids="turned mirrored rolled small-mirrored small-turned small-cut cut large-cut".split(),
 )
 def test_a_map_that_was_moved_lies_nowhere_in_the_image(move):
     x = keras.Input((8, 8, 3))
@@ -482,3 +487,11 @@ def test_a_map_that_was_moved_lies_nowhere_in_the_image(move):
     for call in calls:
         with pytest.raises(ValueError, match="cannot be told"):
             call()
+
+
+@pytest.mark.parametrize("channels", [lambda x: x[..., ::-1], lambda x: x[..., :2]])
+def test_what_is_done_to_channels_moves_no_map(channels):
+    x = keras.Input((8, 8, 3))
+    y = layers.Conv2D(4, 3, name="conv")(channels(layers.Resizing(6, 6)(x)))
+    model = keras.Model(x, layers.Dense(3)(layers.GlobalAveragePooling2D()(y)))
+    assert vizlib.patches.field_or_none(model, "conv", (8, 8)) is None  # all of the image

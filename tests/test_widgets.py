@@ -150,10 +150,11 @@ def test_frames_are_two_pixels_thick_and_no_window_is_too_small_for_one():
         assert frame.sum() >= 12
 
 
-def test_a_layer_is_mined_once_and_one_whose_patches_cannot_be_told_says_so(net, monkeypatch):
+def test_a_layer_is_mined_once_and_what_cannot_be_shown_is_said(monkeypatch):
     images, asked = np.zeros((4, 12, 12, 3), "uint8"), []
     x = keras.Input((12, 12, 3))
     y = keras.layers.Conv2D(2, 3, activation="relu", name="seen")(x)
+    y = keras.layers.Conv2D(2, 3, activation="relu", name="deep")(y)
     y = keras.layers.ReLU(name="turned")(keras.layers.Permute((2, 1, 3))(y))
     y = keras.layers.GlobalAveragePooling2D()(y)
     model = keras.Model(x, keras.layers.Dense(2, activation="softmax")(y))
@@ -166,12 +167,34 @@ def test_a_layer_is_mined_once_and_one_whose_patches_cannot_be_told_says_so(net,
     monkeypatch.setattr(widgets, "top_patches", mine)
     box = parts(widgets.feature_maps(small, {"dark": images[0]}, others=images))
     (view,), layer = box["views"], box["layer"]
-    for name in ("seen", "turned", "seen"):
+    for name in ("seen", "deep", "seen"):
         layer.value = name
         box["tiles"].value = 1
-    assert asked == ["seen", "turned"] and len(captions(view)) == 5
+    assert asked == ["seen", "deep"] and len(captions(view)) == 5
     layer.value = "turned"
-    assert len(captions(view)) == 4 and "cannot be told" in captions(view)[3]
+    assert "cannot be told" in box["note"].says
+    box = parts(widgets.feature_maps(small, {"dark": images[0]}, others=images[:3]))
+    assert "take 4 images" in captions(box["views"][0])[3] and not box["note"].says
+
+
+def test_maps_lie_over_the_image_where_their_units_look():
+    x = keras.Input((64, 64, 3))
+    cut = keras.layers.CenterCrop(32, 32)(keras.layers.Rescaling(1 / 255)(x))
+    ones = {"kernel_initializer": "ones"}
+    y = keras.layers.Conv2D(1, 1, activation="relu", name="light", **ones)(cut)
+    y = keras.layers.Dense(2, **ones)(keras.layers.GlobalAveragePooling2D()(y))
+    net, image = models.Net.of(keras.Model(x, y)), np.zeros((64, 64, 3), "uint8")
+    image[18:26, 36:44] = 255
+    fig = show.overview(net, image[None], 0, others=[image] * 4)
+    drawn = {axes.get_title(): axes.images[0].get_array() for axes in fig.axes}
+    for picture in (
+        widgets.class_map(net, image, 0, "light", side=64),
+        widgets.feature_map(net, image, "light", 0, side=64)[0][:, 128:],
+        drawn["activations"],
+        drawn["Grad-CAM"],
+    ):
+        coloured = np.argwhere(np.ptp(picture.astype(int), axis=-1) > 30)
+        np.testing.assert_allclose(coloured.mean(0), (21.5, 39.5))
 
 
 def test_the_plane_draws_who_is_near():

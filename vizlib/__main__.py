@@ -98,9 +98,8 @@ def grad_cams(net: Net, options: argparse.Namespace) -> None:
             continue
         x = net.preprocess(image[None])
         part = options.out / f".{path.name}.part"
-        Image.fromarray(show.overlay(image, grad_cam(net.model, x, target)[0])).save(
-            part, format="PNG"
-        )
+        (heat,) = grad_cam(net.model, x, target)
+        Image.fromarray(show._placed(net, image, heat, None)).save(part, format="PNG")
         os.replace(part, done)
     if wrong:
         sys.exit("\n".join(["No map for these files:", *wrong]))

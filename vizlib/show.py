@@ -21,13 +21,13 @@ from scipy.ndimage import gaussian_filter
 from . import photos
 from ._checks import as_array, as_numbers
 from .backprop import guided_backprop
-from .class_maps import grad_cam
+from .class_maps import grad_cam, upsample
 from .embeddings import features, neighbours
 from .engine import both_sides, probabilities
 from .feature_maps import activations
 from .gradients import saliency
 from .models import Net, check_stages, class_number
-from .patches import crop, top_patches
+from .patches import crop, field_or_none, top_patches
 from .perturbation import occlusion
 from .types import Maps
 
@@ -633,8 +633,11 @@ def _lenses(net, images, k, others):
     def laid_over(heats):
         return [overlay(image, heat) for image, heat in zip(images, heats)]
 
+    def placed(heats, layer):
+        return [_placed(net, image, heat, layer) for image, heat in zip(images, heats)]
+
     return {
-        "activations": lambda: laid_over(maps[range(len(x)), ..., units]),
+        "activations": lambda: placed(maps[range(len(x)), ..., units], layer),
         "nearest": nearest,
         "best patches": patches,
         "occlusion": lambda: laid_over(covered()),
@@ -642,8 +645,14 @@ def _lenses(net, images, k, others):
             gaussian_filter(saliency(model, x, k, batch_size=8), (0, side / 100, side / 100))
         ),
         "guided backprop": guided,
-        "Grad-CAM": lambda: laid_over(grad_cam(model, x, k, batch_size=8)),
+        "Grad-CAM": lambda: placed(grad_cam(model, x, k, batch_size=8), None),
     }
+
+
+def _placed(net, image, heat, layer):
+    """A map of a layer laid over its image: each value lies where its unit looks."""
+    field = field_or_none(net.model, layer, net.size)
+    return overlay(image, upsample(heat[None], net.size, field=field)[0])
 
 
 def enlarge(picture: np.ndarray, side: int) -> np.ndarray:

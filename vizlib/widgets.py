@@ -121,7 +121,11 @@ def feature_map(
     maps = activations(net.model, net.preprocess(picture[None]), layer)[0, :, :, channel]
     top = maps.max()
     coloured = colormaps[draw.SEQUENTIAL](maps / (top if top > 0 else 1))[..., :3] * 255
-    panels = (picture, coloured.astype("uint8"), draw.overlay(picture, np.maximum(maps, 0)))
+    panels = (
+        picture,
+        coloured.astype("uint8"),
+        draw._placed(net, picture, np.maximum(maps, 0), layer),
+    )
     return np.hstack([draw.enlarge(panel, side) for panel in panels]), float(top)
 
 
@@ -1061,7 +1065,7 @@ def class_map(
 
 def _class_map(net, picture, k, layer):
     (heat,) = grad_cam(net.model, net.preprocess(picture[None]), k, layer=layer)
-    return draw.overlay(picture, heat), _scale("inferno", heat.max(), "logits")
+    return draw._placed(net, picture, heat, layer), _scale("inferno", heat.max(), "logits")
 
 
 def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:

@@ -335,6 +335,9 @@ def logits(model, images: Images, *, batch_size: int = 32) -> np.ndarray:
 def probabilities(model, images: Images, *, batch_size: int = 32) -> np.ndarray:
     """What the model predicts of each class: softmax or sigmoid of its `logits`.
 
+    Several linear units count as those of a softmax, unless the loss with which the model was
+    compiled says that they are sigmoids': compile a network of many labels with its loss.
+
     Parameters
     ----------
     model : keras.Model

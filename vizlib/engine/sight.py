@@ -16,7 +16,7 @@ class Sight(NamedTuple):
     flat: int | None = None  # channels of a map whose positions were put into one axis
     whole: str = ""  # the operation that takes in all of the image
     lost: str = ""  # why the field is not known
-    moved: bool = False  # it is lost since a map was turned or mirrored
+    moved: bool = False  # it is lost, and a map was turned, mirrored or cut
 
 
 def sights(run, size):
@@ -65,7 +65,8 @@ def _through(op, taken):
     if sees == "mix" and (others or (axes is not None and not _along_channels(op, axes, sight))):
         return Sight(whole=name)
     if lost := [sight.lost for sight in placed.values() if sight.lost]:
-        found = Sight(lost=lost[0], moved=any(sight.moved for sight in placed.values()))
+        moved = any(sight.moved for sight in placed.values())
+        found = Sight(lost=lost[0], moved=moved or windows.turns(op))
     elif sees == "mix" and axes is not None:
         found = sight._replace(flat=sight.flat and (op.outputs[0].shape[-1] or sight.flat))
     elif sees == "place" or (sees == "move" and _leaves_positions(axes, sight)):

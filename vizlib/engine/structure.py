@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from .head import SAME
 from .walk import back, between, dependents, layer_of
-from .windows import WEIGHTED
+from .windows import WEIGHTED, axes
 
 
 class Implied(enum.Enum):
@@ -117,21 +117,47 @@ def last_map(model, x, target):
 def _maps(x, ops):
     """References of feature maps: made of a map, or of the size of one.
 
-    The tensors (N, tokens, heads, C) inside attention are neither.
+    On the way a map may have its channels in another place, or more axes: groups of channels, or of
+    places that are then enlarged. The tensors (N, tokens, heads, C) inside attention are no maps.
     """
-    maps, sizes = {x.ref()}, [x.shape[1:3]]
+    maps, others, shapes = {x.ref()}, set(), [x.shape[1:]]
     for op in x.graph.get_operations():  # in the order of use
         shape = op.outputs[0].shape if op in ops else tf.TensorShape(None)
-        if shape.rank == 4 and (
-            any(t.ref() in maps for t in op.inputs) or _sized(shape[1:3], sizes)
-        ):
+        of_map, *of_others = (
+            any(t.ref() in known and t.shape.rank in ranks for t in op.inputs)
+            for known, ranks in ((maps, (4,)), (others, (4,)), (others, range(5, 9)))
+        )
+        turned = op.type == "Transpose" and 3 in (axes(op) or ())
+        if shape.rank != 4:
+            found = False
+        elif turned:
+            found = any(of_others)
+        elif op.type == "Reshape":
+            kept = op.inputs[0].shape[1:].num_elements() == shape[1:].num_elements()
+            found = kept and any(_enlarges(shape[1:].as_list(), s.as_list()) for s in shapes)
+        elif of_others[0]:
+            found = False
+        else:
+            found = of_map or (of_others[1] and op.type not in WEIGHTED) or _sized(shape, shapes)
+        if found:
             maps.update(t.ref() for t in op.outputs)
-            sizes.append(shape[1:3])
+            shapes.append(shape[1:])
+        elif any((of_map, *of_others)) and (shape.rank or 0) > 3 + (op.type == "Reshape"):
+            others.update(t.ref() for t in op.outputs)
     return maps
 
 
-def _sized(shape, sizes):
-    return None not in shape and any(shape.as_list() == s.as_list() for s in sizes)
+def _sized(shape, shapes):
+    return None not in shape[1:3] and any(shape[1:3].as_list() == s[:2].as_list() for s in shapes)
+
+
+def _enlarges(shape, before):
+    """Whether (h, w, C) may be another one, both of its sides, or one by copies."""
+    (height, width, channels), (rows, columns, depth) = shape, before
+    if None in (height, width, rows, columns):
+        return (height, width) == (rows, columns)
+    alike = channels == depth and (height == rows or width == columns)
+    return alike or height * columns == width * rows
 
 
 def _mixes_tokens(op, depends):

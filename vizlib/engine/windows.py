@@ -159,10 +159,10 @@ def of_operation(op, size):
 
 
 def turns(op):
-    """Whether an operation puts what is in a map in another order."""
+    """Whether an operation puts the places of a map in another order, or leaves some out."""
     if op.type == "StridedSlice":
-        return any((step or 0) < 0 for step in _static(op.inputs[3]))
-    return op.type in ("ReverseV2", "Roll", "Transpose")
+        return of_operation(op, (None, None)) != Window((1, 1))
+    return op.type in ("ReverseV2", "Roll", "Transpose") and bool({1, 2} & (axes(op) or {1}))
 
 
 def _static(tensor):
