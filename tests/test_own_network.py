@@ -91,6 +91,36 @@ def test_any_model_is_a_net(build):
     assert vizlib.grad_cam(net.model, x, net.index("hen")).any()
 
 
+class OwnWeights(keras.Model):
+    """Its weights belong to no layer."""
+
+    def __init__(self):
+        super().__init__(name="bare")
+        self.kernel = self.add_weight(shape=(3, 3), name="kernel")
+        self.bias = tf.Variable(tf.zeros(3))
+
+    def call(self, x):
+        return tf.reduce_mean(x / 255, (1, 2)) @ self.kernel + self.bias
+
+
+def own_weights():
+    model = OwnWeights()
+    model(np.zeros((1, 32, 24, 3)))
+    return model
+
+
+def no_weights():
+    return keras.Sequential([keras.Input((32, 24, 3)), layers.GlobalAveragePooling2D()])
+
+
+@pytest.mark.parametrize("build", [own_weights, no_weights], ids=lambda f: f.__name__)
+def test_a_model_whose_layers_have_no_weights_is_a_net(build):
+    net = Net.of(build(), labels=LABELS, size=(32, 24))
+    assert net.stages == () and net.features == ""
+    x = net.preprocess(IMAGES)
+    assert vizlib.saliency(net.model, x, net.index("hen")).shape == (2, 32, 24)
+
+
 OTHERS = RNG.integers(0, 256, (6, 40, 50, 3)).astype("uint8")
 
 

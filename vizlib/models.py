@@ -55,7 +55,7 @@ class Net:
     stages : tuple of str
         Five layers, shallow to deep.
     features : str
-        The layer below the classifier.
+        The layer below the classifier; "" where there is none, or the model's weights are its own.
     low, high, level : ndarray, (C,)
         A black pixel, a white pixel and one grey level, in model-input space.
     order : list of int
@@ -755,8 +755,9 @@ def _check_fed(net, preprocess):
     for call in made:
         if isinstance(call.layer, MOVES) and id(call.inputs[0]) in raw:
             raw.add(id(call.output))
-    first = next(call for call in made if call.layer.weights)
-    if preprocess is None and hasattr(first.layer, "kernel") and id(first.inputs[0]) in raw:
+    first = next((call for call in made if call.layer.weights), None)
+    bare = first is not None and hasattr(first.layer, "kernel") and id(first.inputs[0]) in raw
+    if preprocess is None and bare:
         warnings.warn(
             f"No layer of {net.name!r} scales its images, and they go in as 0..255: if it was "
             "trained on others, give that as preprocess, lambda x: x / 255 for instance.",
@@ -767,10 +768,10 @@ def _check_fed(net, preprocess):
 def _net(name, model, labels, low, level, order, *, size=None, function=None):
     size = size or model.input_shape[1:3]
     made = _calls(model, size)[1]
-    *_, last = (call for call in made if call.layer.weights)
+    last = next((call for call in reversed(made) if call.layer.weights), None)
     maps = [call for call in _map_calls(made) if call is not last]
     stages = _stages([call.layer.name for call in maps], [call.output.shape[1] for call in maps])
-    features = _below(last, made)
+    features = _below(last, made) if last else ""
     return Net(name, model, labels, size, stages, features, low, level, order, function)
 
 
