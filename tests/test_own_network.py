@@ -404,3 +404,57 @@ def test_weights_alone_are_no_model(tmp_path):
     sequential().save_weights(tmp_path / "mine.weights.h5")
     with pytest.raises(ValueError, match="weights alone go into load"):
         vizlib.load(tmp_path / "mine.weights.h5")
+
+
+# ---- what explorers refuse -----------------------------------------------------------------------
+
+small = keras.Sequential(
+    [
+        keras.Input((6, 6, 3)),
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(4, 3, activation="relu", name="conv"),
+        layers.GlobalAveragePooling2D(name="pool"),
+        layers.Dense(3, name="out"),
+    ]
+)
+PICTURE = IMAGES[0, :6, :6]
+
+
+def patches_of_two_channels():
+    data = IMAGES[:, :6, :6].astype("float32")
+    return vizlib.top_patches(small, data, "conv", channels=[0, 1], k=2)
+
+
+@pytest.mark.parametrize(
+    "call, says",
+    [
+        (lambda n: widgets.feature_map(n, PICTURE, "pool", 0), "array of shape .* feature maps"),
+        (lambda n: widgets.wall(n, PICTURE, "out"), "array of shape .* feature maps"),
+        (lambda n: widgets.feature_map(n, PICTURE, "conv", 99), "channel .* from 0 to 3, not 99"),
+        (lambda n: widgets.gradient_map(n, PICTURE, 0, "best"), "way is one of 'gradient', "),
+        (
+            lambda n: widgets.best_patches(IMAGES[:, :6, :6], patches_of_two_channels(), 9),
+            "unit is a whole number from 0 to 1, not 9",
+        ),
+    ],
+)
+def test_what_pictures_of_explorers_refuse(call, says):
+    with pytest.raises(ValueError, match=says):
+        call(Net.of(small))
+
+
+@pytest.mark.parametrize("pictures", [{}, [PICTURE], PICTURE])
+@pytest.mark.parametrize(
+    "name", ["feature_maps", "occlusions", "signals", "gradient_maps", "class_maps", "lab"]
+)
+def test_explorers_want_pictures_by_their_names(name, pictures):
+    options = {"others": [PICTURE] * 4} if name == "lab" else {}
+    with pytest.raises(ValueError, match="pictures is a dict of one image or more"):
+        getattr(widgets, name)(Net.of(small), pictures, **options)
+
+
+def test_the_occlusions_of_six_pixels_are_seen():
+    box = widgets.occlusions(Net.of(small), {"one": PICTURE})
+    (size,) = (leaf for leaf in leaves(box) if getattr(leaf, "description", "") == "size")
+    (note,) = (leaf for leaf in leaves(box) if getattr(leaf, "kind", "") == "note")
+    assert size.options == (2,) and note.items == [1, 5]

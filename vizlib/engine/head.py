@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .._checks import check_choice
 from .walk import back, dependents
 from .windows import WEIGHTED
 
@@ -137,8 +138,7 @@ def _trained_as(model, units):
 
 
 def check_score(score):
-    if not isinstance(score, str) or score not in SCORES:
-        raise ValueError(f"score is one of {', '.join(map(repr, SCORES))}, not {score!r}.")
+    check_choice(score, "score", SCORES)
 
 
 def values(model, found, score):
