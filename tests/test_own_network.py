@@ -431,6 +431,9 @@ def patches_of_two_channels():
         (lambda n: widgets.feature_map(n, PICTURE, "pool", 0), "array of shape .* feature maps"),
         (lambda n: widgets.wall(n, PICTURE, "out"), "array of shape .* feature maps"),
         (lambda n: widgets.feature_map(n, PICTURE, "conv", 99), "channel .* from 0 to 3, not 99"),
+        (lambda n: widgets.covered(n, PICTURE, (0, 0, 2, 2), fill="grey"), "fill is one of 'mean'"),
+        (lambda n: widgets.covered(n, PICTURE, (-8, 0, 2, 2)), "0 <= top < bottom <= 6 .* not .-8"),
+        (lambda n: widgets.covered(n, PICTURE, (0, 4, 2, 4)), "0 <= left < right <= 6, not"),
         (lambda n: widgets.gradient_map(n, PICTURE, 0, "best"), "way is one of 'gradient', "),
         (
             lambda n: widgets.best_patches(IMAGES[:, :6, :6], patches_of_two_channels(), 9),

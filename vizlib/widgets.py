@@ -1,6 +1,7 @@
 """Explorers for JupyterLab: each a pure function from choices to an image, and controls for it."""
 
 import io
+import reprlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -263,6 +264,9 @@ def feature_maps(
     return _explorer(redraw, [picture, layer, order], channel, view)
 
 
+FILLS = "mean", "black", "white"
+
+
 def covered(
     net: Net,
     picture: np.ndarray,
@@ -290,6 +294,13 @@ def covered(
     ndarray, (K,)
         The probabilities.
 
+    Raises
+    ------
+    ValueError
+        A fill that is none of these words.
+    ValueError
+        A box that is empty, or not within the image.
+
     Examples
     --------
     >>> import vizlib
@@ -300,6 +311,13 @@ def covered(
     ((96, 96, 3), (7,))
     """
     check_net(net)
+    check_choice(fill, "fill", FILLS)
+    top, left, bottom, right = box
+    if not (0 <= top < bottom <= net.size[0] and 0 <= left < right <= net.size[1]):
+        raise ValueError(
+            f"box is (top, left, bottom, right) with 0 <= top < bottom <= {net.size[0]} and "
+            f"0 <= left < right <= {net.size[1]}, not {reprlib.repr(tuple(box))}."
+        )
     x = _covered(net, picture, [box], fill)
     return draw.enlarge(net.deprocess(x)[0], side), _scores(net, x)[0, 0]
 
@@ -342,7 +360,7 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
     fits = [side for side in (4, 8, 16, 32, 48, 64, 96) if side <= min(net.size) // 2] or [2]
     patch = min(patch, fits[-1])
     size = controls.Dropdown(options=fits[-5:], value=patch, description="size")
-    fill = _menu("fill", ["mean", "black", "white"])
+    fill = _menu("fill", FILLS)
     square = Control(kind="patch", label="patch: drag it, or use the arrow keys")
     square.value = [(n - patch) // 2 for n in net.size]
     sheets = {name: draw.png(image) for name, image in pictures.items()}
