@@ -124,6 +124,19 @@ def test_a_model_whose_layers_have_no_weights_is_a_net(build):
 OTHERS = RNG.integers(0, 256, (6, 40, 50, 3)).astype("uint8")
 
 
+@pytest.mark.parametrize("images, others, empty", [([], OTHERS, "images"), (IMAGES, [], "others")])
+def test_overview_wants_images_and_others(images, others, empty):
+    with pytest.raises(ValueError, match=f"{empty} is empty: give at least one image"):
+        show.overview(Net.of(transfer(), labels=LABELS), images, others=others)
+
+
+@pytest.mark.parametrize("target", [np.int64(1), "dog"])
+def test_one_target_of_overview_is_for_all_images(target):
+    net = Net.of(transfer(), labels=LABELS)
+    fig = show.overview(net, IMAGES, target, others=OTHERS)
+    assert [axes.get_ylabel()[:3] for axes in fig.axes[::8]] == ["dog", "dog"]
+
+
 @pytest.mark.parametrize("build", [transfer, sequential], ids=lambda f: f.__name__)
 def test_overview_shows_seven_lenses_of_any_net(build):
     net = Net.of(build(), labels=LABELS)
