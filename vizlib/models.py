@@ -719,10 +719,11 @@ def _size_of(model, size):
 
 def _classes_of(model, size):
     """How many classes the output (N, K) of a model tells apart."""
-    shapes = [tuple(output.shape[1:]) for output in _calls(model, size)[2]]
+    outputs = _calls(model, size)[2]
+    shapes = [tuple(output.shape[1:]) for output in outputs if hasattr(output, "shape")]
     if len(shapes) == 1 and len(shapes[0]) == 1:
         return max(shapes[0][0], 2)
-    said = ", ".join(f"(N, {', '.join(map(str, shape))})" for shape in shapes)
+    said = ", ".join(f"(N, {', '.join(map(str, shape))})" for shape in shapes) or "no tensor"
     raise ValueError(
         f"{model.name!r} gives {said}, and a Net is for one output (N, K): choose it, as in "
         "keras.Model(model.input, model.outputs[0]), or call the methods with the model itself."
