@@ -474,3 +474,44 @@ def test_the_occlusions_of_six_pixels_are_seen():
     (size,) = (leaf for leaf in leaves(box) if getattr(leaf, "description", "") == "size")
     (note,) = (leaf for leaf in leaves(box) if getattr(leaf, "kind", "") == "note")
     assert size.options == (2,) and note.items == [1, 5]
+
+
+def of_whole_numbers():
+    x = keras.Input((32, 24, 3), dtype="uint8")
+    y = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(x))
+    y = layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(y))
+    return Net.of(keras.Model(x, y, name="whole"), labels=LABELS)
+
+
+@pytest.mark.parametrize("fill", ["mean", "blur", 99.6])
+def test_what_covers_whole_numbers_is_rounded(fill):
+    net = of_whole_numbers()
+    x = net.preprocess(IMAGES)
+    found = vizlib.occlusion(net.model, x, 1, patch=6, stride=6, fill=fill, incremental=False)
+    if fill != "blur":
+        x[:, :6, :6] = np.rint(x.mean((1, 2))[:, None, None] if fill == "mean" else fill)
+        wanted = vizlib.logits(net.model, x)[:, 1]
+        np.testing.assert_allclose(found.scores[:, 0, 0], wanted, rtol=1e-4)
+    assert vizlib.truth.deletion(net.model, x, x, 1, steps=2, fill=fill).scores.any()
+
+
+def test_whole_numbers_are_covered_in_explorers():
+    net = of_whole_numbers()
+    box = widgets.occlusions(net, {"one": IMAGES[0]}, patch=8)
+    assert [leaf.says for leaf in leaves(box) if getattr(leaf, "kind", "") == "note"] == [""]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="No (saliency|guided|Grad-CAM)")  # no gradient
+        show.overview(net, IMAGES[:1], others=OTHERS)
+
+
+@pytest.mark.parametrize("fill", ["mean", "black", "white"])
+def test_the_occlusions_of_a_preprocess_that_is_not_affine(fill):
+    net = Net.of(small, preprocess=lambda x: 255 * (x / 255) ** 2)
+    box = widgets.occlusions(net, {"one": PICTURE})
+    (control,) = (leaf for leaf in leaves(box) if getattr(leaf, "description", "") == "fill")
+    control.value = fill
+    assert [leaf.says for leaf in leaves(box) if getattr(leaf, "kind", "") == "note"] == [""]
+    x = np.float32(PICTURE[None].repeat(2, 0)) ** 2 / 255
+    x[1, 2:4, 2:4] = {"mean": x[0].mean((0, 1)), "black": 0, "white": 255}[fill]
+    covered = widgets._covered(net, PICTURE, [(2, 2, 4, 4)], fill)
+    np.testing.assert_allclose(covered, x[1:], rtol=1e-5)

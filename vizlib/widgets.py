@@ -14,7 +14,7 @@ from IPython.display import display
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from . import photos
+from . import engine, photos
 from . import show as draw
 from ._checks import check_choice, check_whole
 from .attacks import fgsm
@@ -404,9 +404,10 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
 def _covered(net, picture, boxes, fill):
     """(n, H, W, C): the image with each box in one colour, as the model takes it."""
     x = np.repeat(net.preprocess(picture[None]), len(boxes), 0)
-    colour = x[0].mean((0, 1)) if fill == "mean" else net.low if fill == "black" else net.high
+    (flat,) = net.preprocess(np.full_like(picture[None], 255 * (fill == "white")))
+    cover = engine.cover(net.model, x[0], "mean" if fill == "mean" else flat, 0)
     for image, (top, left, bottom, right) in zip(x, boxes):
-        image[top:bottom, left:right] = colour
+        image[top:bottom, left:right] = cover[top:bottom, left:right]
     return x
 
 
