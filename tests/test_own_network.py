@@ -121,6 +121,33 @@ def test_a_model_whose_layers_have_no_weights_is_a_net(build):
     assert vizlib.saliency(net.model, x, net.index("hen")).shape == (2, 32, 24)
 
 
+class Temperature(layers.Layer):
+    def build(self, shape):
+        self.t = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, z):
+        return z / self.t
+
+
+@pytest.mark.parametrize(
+    "parts, features",
+    [
+        ([*head(None), layers.BatchNormalization(), layers.Softmax()], "mean"),
+        ([*head(None), Temperature()], "mean"),
+        ([layers.Conv2D(3, (32, 24)), layers.Flatten()], ""),
+        ([layers.Flatten(name="flat"), layers.Dense(3)], "flat"),
+    ],
+)
+def test_features_are_below_the_classifier_whatever_stands_behind_it(parts, features):
+    model = keras.Sequential([keras.Input((32, 24, 3)), *parts])
+    net = Net.of(model, preprocess=lambda x: x / 255)
+    assert net.features == features
+    if features == "mean":
+        x = net.preprocess(IMAGES)
+        maps = vizlib.activations(model, x, features)
+        np.testing.assert_allclose(vizlib.features(model, x), maps, rtol=1e-5)
+
+
 OTHERS = RNG.integers(0, 256, (6, 40, 50, 3)).astype("uint8")
 
 

@@ -55,7 +55,7 @@ class Net:
     stages : tuple of str
         Five layers, shallow to deep.
     features : str
-        The layer below the classifier; "" where there is none, or the model's weights are its own.
+        The layer below the classifier; "" where that takes the images, or is no layer.
     low, high, level : ndarray, (C,)
         A black pixel, a white pixel and one grey level, in model-input space.
     order : list of int
@@ -769,10 +769,12 @@ def _check_fed(net, preprocess):
 def _net(name, model, labels, low, level, order, *, size=None, function=None):
     size = size or model.input_shape[1:3]
     made = _calls(model, size)[1]
-    last = next((call for call in reversed(made) if call.layer.weights), None)
+    # What only scales channels behind the classifier, a normalization for instance, has vectors.
+    mixes = [call for call in made if any(len(w.shape) > 1 for w in call.layer.weights)]
+    last = mixes[-1] if mixes else None
     maps = [call for call in _map_calls(made) if call is not last]
     stages = _stages([call.layer.name for call in maps], [call.output.shape[1] for call in maps])
-    features = _below(last, made) if last else ""
+    features = _below(last, made) if last and last is not made[0] else ""
     return Net(name, model, labels, size, stages, features, low, level, order, function)
 
 
