@@ -1,7 +1,6 @@
 """Arrays, sizes and whole numbers that a user gives: as they should be, or one sentence."""
 
 import reprlib
-from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -37,11 +36,12 @@ def check_whole(value: Any, name: str, least: int = 0, most: int | None = None) 
         raise ValueError(f"{name} is a whole number {limits}, not {reprlib.repr(value)}.")
 
 
-def check_choice(value: Any, name: str, choices: Collection[str]) -> None:
+def check_choice(value: Any, name: str, choices: tuple | dict) -> None:
     """Refuse what is none of the words that there are to choose from."""
     if not isinstance(value, str) or value not in choices:
-        words = ", ".join(map(repr, choices))
-        raise ValueError(f"{name} is one of {words}, not {reprlib.repr(value)}.")
+        raise ValueError(
+            f"{name} is one of {', '.join(map(repr, choices))}, not {reprlib.repr(value)}."
+        )
 
 
 def check_size(value: Any, name: str) -> tuple[int, int]:

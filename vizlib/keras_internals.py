@@ -160,7 +160,7 @@ class Same:
 
 
 COLLECTIONS = (list, tuple, dict, set, frozenset, collections.deque)
-# What is known to compute alike from one day to the next: only objects of others are looked into.
+# Nobody changes what these hold, so only objects, functions and classes of others are looked into.
 LIBRARIES = {*sys.stdlib_module_names, "keras", "numpy", "tensorflow"} - {"argparse", "types"}
 
 
@@ -181,8 +181,8 @@ def _mark(value, seen, depth=8):
     if id(value) in seen:
         return "seen", seen[id(value)]
     seen[id(value)] = len(seen)
-    itself = None if isinstance(value, COLLECTIONS) else Same(value)
-    return itself, tuple([_mark(v, seen, depth - 1) for v in held])
+    marks = tuple([_mark(v, seen, depth - 1) for v in held])
+    return marks if isinstance(value, COLLECTIONS) else (Same(value), marks)
 
 
 def _held(value):
@@ -190,8 +190,10 @@ def _held(value):
     if isinstance(value, COLLECTIONS):
         return [*value, *value.values()] if isinstance(value, dict) else value
     if isinstance(value, (functools.partial, types.MethodType)):
-        names = "func", "args", "keywords", "__func__", "__self__"
-        return [getattr(value, name, None) for name in names]
+        return [
+            getattr(value, name, None)
+            for name in ("func", "args", "keywords", "__func__", "__self__")
+        ]
     made_in = value if isinstance(value, (types.FunctionType, type)) else type(value)
     if isinstance(value, keras.Layer) or str(made_in.__module__).partition(".")[0] in LIBRARIES:
         return None
@@ -202,5 +204,5 @@ def _held(value):
             *(c.cell_contents for c in value.__closure__ or () if c != types.CellType()),
             *(value.__defaults__, value.__kwdefaults__),
         ]
-    above = value.__bases__ if isinstance(value, type) else (type(value),)
+    above = value.__bases__ if value is made_in else [made_in]
     return [*vars(value).values(), *above] if hasattr(value, "__dict__") else None

@@ -719,8 +719,11 @@ def _size_of(model, size):
 
 def _classes_of(model, size):
     """How many classes the output (N, K) of a model tells apart."""
-    outputs = _calls(model, size)[2]
-    shapes = [tuple(output.shape[1:]) for output in outputs if hasattr(output, "shape")]
+    shapes = [
+        tuple(output.shape[1:])
+        for output in _calls(model, size)[2]
+        if hasattr(output, "shape")  # else it is no tensor
+    ]
     if len(shapes) == 1 and len(shapes[0]) == 1:
         return max(shapes[0][0], 2)
     said = ", ".join(f"(N, {', '.join(map(str, shape))})" for shape in shapes) or "no tensor"
@@ -756,9 +759,10 @@ def _check_fed(net, preprocess):
     for call in made:
         if isinstance(call.layer, MOVES) and id(call.inputs[0]) in raw:
             raw.add(id(call.output))
-    first = next((call for call in made if call.layer.weights), None)
-    bare = first is not None and hasattr(first.layer, "kernel") and id(first.inputs[0]) in raw
-    if preprocess is None and bare:
+    first = [call for call in made if call.layer.weights][:1]
+    if preprocess is None and any(
+        hasattr(call.layer, "kernel") and id(call.inputs[0]) in raw for call in first
+    ):
         warnings.warn(
             f"No layer of {net.name!r} scales its images, and they go in as 0..255: if it was "
             "trained on others, give that as preprocess, lambda x: x / 255 for instance.",
@@ -770,8 +774,7 @@ def _net(name, model, labels, low, level, order, *, size=None, function=None):
     size = size or model.input_shape[1:3]
     made = _calls(model, size)[1]
     # What only scales channels behind the classifier, a normalization for instance, has vectors.
-    mixes = [call for call in made if any(len(w.shape) > 1 for w in call.layer.weights)]
-    last = mixes[-1] if mixes else None
+    last = next((c for c in reversed(made) if any(len(w.shape) > 1 for w in c.layer.weights)), None)
     maps = [call for call in _map_calls(made) if call is not last]
     stages = _stages([call.layer.name for call in maps], [call.output.shape[1] for call in maps])
     features = _below(last, made) if last and last is not made[0] else ""

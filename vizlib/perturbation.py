@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from . import engine
-from ._checks import as_array, as_numbers
+from ._checks import as_array, as_numbers, check_choice
 from .incremental import follow
 from .types import Fill, Images, Score, Target
 
@@ -146,7 +146,7 @@ def occlusion(
     array([0., 0., 1., 0.])
     """
     engine.check_count(batch_size, "batch_size")
-    engine.check_score(score)
+    check_choice(score, "score", engine.SCORES)
     if function := callable(model) and not isinstance(model, keras.Model | type):
         if score == "probability":
             raise ValueError(

@@ -573,8 +573,8 @@ def overview(
     p = both_sides(probabilities(net.model, net.preprocess(images), batch_size=8))
     if targets is None:
         targets = p.argmax(1).tolist()
-    one = isinstance(targets, str) or not np.iterable(targets)
-    targets = [targets] * len(p) if one else list(targets)
+    if isinstance(targets, str | int | np.integer):
+        targets = [targets] * len(p)
     if len(targets) != len(p):
         raise ValueError(f"There are {len(targets)} targets for {len(p)} images: give one each.")
     k = np.array([class_number(net, target) for target in targets])
@@ -599,16 +599,16 @@ def overview(
 def _to_compare(net, others):
     """Images, or the course's photographs, at the size of the network."""
     if others is None:
-        own = [name for name in photos.names(fetched=False) if name not in photos.SHIPPED]
-        others = [photos.load(name) for name in own]
+        others = [
+            photos.load(name) for name in photos.names(fetched=False) if name not in photos.SHIPPED
+        ]
     return _fitted(net, others, "others")
 
 
 def _fitted(net, images, name):
-    fitted = [photos.fit(image, net.size) for image in images]
-    if not fitted:
+    if not len(images):
         raise ValueError(f"{name} is empty: give at least one image.")
-    return np.stack(fitted)
+    return np.stack([photos.fit(image, net.size) for image in images])
 
 
 def _lenses(net, images, k, others):

@@ -1,7 +1,6 @@
 """Explorers for JupyterLab: each a pure function from choices to an image, and controls for it."""
 
 import io
-import reprlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -138,7 +137,7 @@ def feature_map(
 def _maps(net, picture, layer):
     """(h, w, C): what a layer that gives feature maps makes of an image."""
     check_net(net)
-    (maps,) = activations(net.model, net.preprocess(picture[None]), layer)
+    maps = activations(net.model, net.preprocess(picture[None]), layer)[0]
     if maps.ndim != 3:
         raise ValueError(
             f"Layer {layer!r} makes an array of shape {maps.shape} of an image: choose a layer "
@@ -312,11 +311,10 @@ def covered(
     """
     check_net(net)
     check_choice(fill, "fill", FILLS)
-    top, left, bottom, right = box
-    if not (0 <= top < bottom <= net.size[0] and 0 <= left < right <= net.size[1]):
+    if not all(0 <= low < high <= n for low, high, n in zip(box[:2], box[2:], net.size)):
         raise ValueError(
             f"box is (top, left, bottom, right) with 0 <= top < bottom <= {net.size[0]} and "
-            f"0 <= left < right <= {net.size[1]}, not {reprlib.repr(tuple(box))}."
+            f"0 <= left < right <= {net.size[1]}, not {tuple(box)}."
         )
     x = _covered(net, picture, [box], fill)
     return draw.enlarge(net.deprocess(x)[0], side), _scores(net, x)[0, 0]
@@ -404,8 +402,8 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
 def _covered(net, picture, boxes, fill):
     """(n, H, W, C): the image with each box in one colour, as the model takes it."""
     x = np.repeat(net.preprocess(picture[None]), len(boxes), 0)
-    (flat,) = net.preprocess(np.full_like(picture[None], 255 * (fill == "white")))
-    cover = engine.cover(net.model, x[0], "mean" if fill == "mean" else flat, 0)
+    plain = np.full_like(picture[None], 255 * (fill == "white"))
+    cover = engine.cover(net.model, x[0], fill if fill == "mean" else net.preprocess(plain)[0], 0)
     for image, (top, left, bottom, right) in zip(x, boxes):
         image[top:bottom, left:right] = cover[top:bottom, left:right]
     return x

@@ -11,7 +11,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from .._checks import check_choice
 from .walk import back, dependents
 from .windows import WEIGHTED
 
@@ -140,10 +139,6 @@ def _trained_as(model, units):
     return Kind.OTHER, (
         f"it was compiled with {names[-1] or names[0]}, which does not say that they are logits"
     )
-
-
-def check_score(score):
-    check_choice(score, "score", SCORES)
 
 
 def values(model, found, score):

@@ -94,8 +94,9 @@ def input_shape(model):
 
 def _takes_whole(model):
     """Whether the images of a model are whole numbers; of a function that is not known."""
-    given = keras_internals.inputs(model) if isinstance(model, keras.Model) else None
-    return bool(given) and given[0].dtype in ("uint8", "int32")
+    return isinstance(model, keras.Model) and any(
+        tensor.dtype in ("uint8", "int32") for tensor in keras_internals.inputs(model) or ()
+    )
 
 
 def written(shape):

@@ -4,7 +4,6 @@ import contextlib
 
 import tensorflow as tf
 
-from .._checks import check_choice
 from .walk import between, layer_of
 from .windows import GATES, LINEAR, LINEAR_IN_ONE, axes
 
@@ -37,10 +36,6 @@ def keep_slope(op):
     """
     if op.type == "LeakyRelu":
         op._add_control_input(op.graph.inputs[0].op)
-
-
-def check_rule(rule):
-    check_choice(rule, "relu", RULES)
 
 
 def ruled(rule):
