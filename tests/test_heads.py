@@ -616,3 +616,32 @@ def test_a_layer_inside_a_tf_function():
     for _ in range(2):
         with pytest.raises(ValueError, match="called inside a tf.function"):
             vizlib.activations(model, X, name)
+
+
+class Slotted:
+    __slots__ = ("factor",)
+
+    def __call__(self, true, predicted):
+        return tf.reduce_mean(tf.square(true - predicted))
+
+
+def test_a_loss_without_a_dict_of_attributes_says_nothing_of_logits():
+    model = classifier(loss=Slotted())
+    with pytest.raises(ValueError, match="it was compiled with .*Ask for score='output'"):
+        vizlib.logits(model, X)
+    assert vizlib.gradient(model, X, 0, score="output").any()
+
+
+@pytest.mark.parametrize("value", [None, 0.5])
+def test_a_call_that_returns_no_tensor(value):
+    class Own(keras.Model):
+        def call(self, x):
+            return value
+
+    model = Own(name="own")
+    model.build(X.shape)
+    for method in (vizlib.logits, vizlib.gradient, vizlib.grad_cam):
+        with pytest.raises(ValueError, match=f"'own' gives {type(value).__name__} when it is"):
+            method(model, X)
+    with pytest.raises(ValueError, match=r"'own' gives no tensor, and a Net is for one output"):
+        vizlib.Net.of(model, size=6)

@@ -247,3 +247,14 @@ def test_methods_are_called_outside_of_traces():
         tf.function(lambda: vizlib.logits(COLOUR, images), autograph=False)()
     with tf.Graph().as_default(), pytest.raises(ValueError, match="outside tf.function"):
         vizlib.gradient(COLOUR, images)
+
+
+def test_a_mean_over_a_batch_of_one_mixes_nothing():
+    x = keras.Input(batch_shape=(1, 6, 5, 3))
+    y = layers.Conv2D(4, 3, activation="relu", name="conv")(x)
+    y = layers.Lambda(lambda maps: tf.reduce_mean(maps, (0, 1, 2))[None])(y)
+    model = keras.Model(x, layers.Dense(3)(y))
+    images = RNG.normal(size=(2, 6, 5, 3)).astype("float32")
+    want = np.concatenate([model(image[None]) for image in images])
+    np.testing.assert_allclose(vizlib.logits(model, images), want, rtol=1e-5, atol=1e-6)
+    assert vizlib.gradient(model, images, 0).any()

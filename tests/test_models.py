@@ -462,3 +462,29 @@ def test_filters_of_a_model_that_does_not_tell_which_layer_comes_first():
     separable = keras.layers.SeparableConv2D(5, 3)
     model = keras.Sequential([keras.Input((8, 8, 3)), separable, keras.layers.Conv2D(2, 3)])
     assert vizlib.filters(model).shape == (1, 3, 3, 3)
+
+
+class Block(keras.layers.Layer):
+    """Its convolutions are made in another order than they are called in."""
+
+    def __init__(self):
+        super().__init__()
+        self.projection = keras.layers.Conv2D(7, 1)
+        self.stem = keras.layers.Conv2D(5, 3)
+
+    def call(self, x):
+        return self.projection(self.stem(x))
+
+
+@pytest.mark.parametrize("first", [Block, lambda: keras.layers.Conv2DTranspose(5, 3)])
+def test_filters_are_those_of_the_first_call_and_stand_first(first):
+    model = keras.Sequential([keras.Input((8, 8, 3)), first(), keras.layers.Conv2D(2, 3)])
+    found = vizlib.filters(model)
+    assert found.shape == (5, 3, 3, 3)
+    one = model.layers[0] if first is not Block else model.layers[0].stem
+    one.bias.assign(np.zeros(5))
+    pixel = np.zeros((1, 3, 3, 3), "float32")
+    pixel[0, 1, 1] = 1, 10, 100
+    made = one(pixel).numpy()[0]
+    middle = made[len(made) // 2, len(made) // 2]
+    np.testing.assert_allclose(middle, found[:, 1, 1] @ [1, 10, 100], rtol=1e-4)

@@ -91,7 +91,77 @@ def test_any_model_is_a_net(build):
     assert vizlib.grad_cam(net.model, x, net.index("hen")).any()
 
 
+class OwnWeights(keras.Model):
+    """Its weights belong to no layer."""
+
+    def __init__(self):
+        super().__init__(name="bare")
+        self.kernel = self.add_weight(shape=(3, 3), name="kernel")
+        self.bias = tf.Variable(tf.zeros(3))
+
+    def call(self, x):
+        return tf.reduce_mean(x / 255, (1, 2)) @ self.kernel + self.bias
+
+
+def own_weights():
+    model = OwnWeights()
+    model(np.zeros((1, 32, 24, 3)))
+    return model
+
+
+def no_weights():
+    return keras.Sequential([keras.Input((32, 24, 3)), layers.GlobalAveragePooling2D()])
+
+
+@pytest.mark.parametrize("build", [own_weights, no_weights], ids=lambda f: f.__name__)
+def test_a_model_whose_layers_have_no_weights_is_a_net(build):
+    net = Net.of(build(), labels=LABELS, size=(32, 24))
+    assert net.stages == () and net.features == ""
+    x = net.preprocess(IMAGES)
+    assert vizlib.saliency(net.model, x, net.index("hen")).shape == (2, 32, 24)
+
+
+class Temperature(layers.Layer):
+    def build(self, shape):
+        self.t = self.add_weight(shape=(), initializer="ones")
+
+    def call(self, z):
+        return z / self.t
+
+
+@pytest.mark.parametrize(
+    "parts, features",
+    [
+        ([*head(None), layers.BatchNormalization(), layers.Softmax()], "mean"),
+        ([*head(None), Temperature()], "mean"),
+        ([layers.Conv2D(3, (32, 24)), layers.Flatten()], ""),
+        ([layers.Flatten(name="flat"), layers.Dense(3)], "flat"),
+    ],
+)
+def test_features_are_below_the_classifier_whatever_stands_behind_it(parts, features):
+    model = keras.Sequential([keras.Input((32, 24, 3)), *parts])
+    net = Net.of(model, preprocess=lambda x: x / 255)
+    assert net.features == features
+    if features == "mean":
+        x = net.preprocess(IMAGES)
+        maps = vizlib.activations(model, x, features)
+        np.testing.assert_allclose(vizlib.features(model, x), maps, rtol=1e-5)
+
+
 OTHERS = RNG.integers(0, 256, (6, 40, 50, 3)).astype("uint8")
+
+
+@pytest.mark.parametrize("images, others, empty", [([], OTHERS, "images"), (IMAGES, [], "others")])
+def test_overview_wants_images_and_others(images, others, empty):
+    with pytest.raises(ValueError, match=f"{empty} is empty: give at least one image"):
+        show.overview(Net.of(transfer(), labels=LABELS), images, others=others)
+
+
+@pytest.mark.parametrize("target", [np.int64(1), "dog"])
+def test_one_target_of_overview_is_for_all_images(target):
+    net = Net.of(transfer(), labels=LABELS)
+    fig = show.overview(net, IMAGES, target, others=OTHERS)
+    assert [axes.get_ylabel()[:3] for axes in fig.axes[::8]] == ["dog", "dog"]
 
 
 @pytest.mark.parametrize("build", [transfer, sequential], ids=lambda f: f.__name__)
@@ -374,3 +444,101 @@ def test_weights_alone_are_no_model(tmp_path):
     sequential().save_weights(tmp_path / "mine.weights.h5")
     with pytest.raises(ValueError, match="weights alone go into load"):
         vizlib.load(tmp_path / "mine.weights.h5")
+
+
+# ---- what explorers refuse -----------------------------------------------------------------------
+
+small = keras.Sequential(
+    [
+        keras.Input((6, 6, 3)),
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(4, 3, activation="relu", name="conv"),
+        layers.GlobalAveragePooling2D(name="pool"),
+        layers.Dense(3, name="out"),
+    ]
+)
+PICTURE = IMAGES[0, :6, :6]
+
+
+def patches_of_two_channels():
+    data = IMAGES[:, :6, :6].astype("float32")
+    return vizlib.top_patches(small, data, "conv", channels=[0, 1], k=2)
+
+
+@pytest.mark.parametrize(
+    "call, says",
+    [
+        (lambda n: widgets.feature_map(n, PICTURE, "pool", 0), "array of shape .* feature maps"),
+        (lambda n: widgets.wall(n, PICTURE, "out"), "array of shape .* feature maps"),
+        (lambda n: widgets.feature_map(n, PICTURE, "conv", 99), "channel .* from 0 to 3, not 99"),
+        (lambda n: widgets.covered(n, PICTURE, (0, 0, 2, 2), fill="grey"), "fill is one of 'mean'"),
+        (lambda n: widgets.covered(n, PICTURE, (-8, 0, 2, 2)), "0 <= top < bottom <= 6 .* not .-8"),
+        (lambda n: widgets.covered(n, PICTURE, (0, 4, 2, 4)), "0 <= left < right <= 6, not"),
+        (lambda n: widgets.gradient_map(n, PICTURE, 0, "best"), "way is one of 'gradient', "),
+        (
+            lambda n: widgets.best_patches(IMAGES[:, :6, :6], patches_of_two_channels(), 9),
+            "unit is a whole number from 0 to 1, not 9",
+        ),
+    ],
+)
+def test_what_pictures_of_explorers_refuse(call, says):
+    with pytest.raises(ValueError, match=says):
+        call(Net.of(small))
+
+
+@pytest.mark.parametrize("pictures", [{}, [PICTURE], PICTURE])
+@pytest.mark.parametrize(
+    "name", ["feature_maps", "occlusions", "signals", "gradient_maps", "class_maps", "lab"]
+)
+def test_explorers_want_pictures_by_their_names(name, pictures):
+    options = {"others": [PICTURE] * 4} if name == "lab" else {}
+    with pytest.raises(ValueError, match="pictures is a dict of one image or more"):
+        getattr(widgets, name)(Net.of(small), pictures, **options)
+
+
+def test_the_occlusions_of_six_pixels_are_seen():
+    box = widgets.occlusions(Net.of(small), {"one": PICTURE})
+    (size,) = (leaf for leaf in leaves(box) if getattr(leaf, "description", "") == "size")
+    (note,) = (leaf for leaf in leaves(box) if getattr(leaf, "kind", "") == "note")
+    assert size.options == (2,) and note.items == [1, 5]
+
+
+def of_whole_numbers():
+    x = keras.Input((32, 24, 3), dtype="uint8")
+    y = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(1 / 255)(x))
+    y = layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(y))
+    return Net.of(keras.Model(x, y, name="whole"), labels=LABELS)
+
+
+@pytest.mark.parametrize("fill", ["mean", "blur", 99.6])
+def test_what_covers_whole_numbers_is_rounded(fill):
+    net = of_whole_numbers()
+    x = net.preprocess(IMAGES)
+    found = vizlib.occlusion(net.model, x, 1, patch=6, stride=6, fill=fill, incremental=False)
+    if fill != "blur":
+        x[:, :6, :6] = np.rint(x.mean((1, 2))[:, None, None] if fill == "mean" else fill)
+        wanted = vizlib.logits(net.model, x)[:, 1]
+        np.testing.assert_allclose(found.scores[:, 0, 0], wanted, rtol=1e-4)
+    assert vizlib.truth.deletion(net.model, x, x, 1, steps=2, fill=fill).scores.any()
+
+
+def test_whole_numbers_are_covered_in_explorers():
+    net = of_whole_numbers()
+    box = widgets.occlusions(net, {"one": IMAGES[0]}, patch=8)
+    assert [leaf.says for leaf in leaves(box) if getattr(leaf, "kind", "") == "note"] == [""]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="No (saliency|guided|Grad-CAM)")  # no gradient
+        show.overview(net, IMAGES[:1], others=OTHERS)
+
+
+@pytest.mark.parametrize("fill", ["mean", "black", "white"])
+def test_the_occlusions_of_a_preprocess_that_is_not_affine(fill):
+    net = Net.of(small, preprocess=lambda x: 255 * (x / 255) ** 2)
+    box = widgets.occlusions(net, {"one": PICTURE})
+    (control,) = (leaf for leaf in leaves(box) if getattr(leaf, "description", "") == "fill")
+    control.value = fill
+    assert [leaf.says for leaf in leaves(box) if getattr(leaf, "kind", "") == "note"] == [""]
+    x = np.float32(PICTURE[None].repeat(2, 0)) ** 2 / 255
+    x[1, 2:4, 2:4] = {"mean": x[0].mean((0, 1)), "black": 0, "white": 255}[fill]
+    covered = widgets._covered(net, PICTURE, [(2, 2, 4, 4)], fill)
+    np.testing.assert_allclose(covered, x[1:], rtol=1e-5)

@@ -234,8 +234,11 @@ def test_floats_from_0_to_1_are_scaled_and_others_refused(tmp_path):
     for wrong in ([0, 255], [-0.1, 1], [np.nan, 1], [0, np.inf]):
         with pytest.raises(ValueError, match="'mine.tif' holds numbers from .*: save it with 8"):
             stored(tmp_path, Image.fromarray(np.float32([wrong])), "mine.tif")
-    with pytest.raises(ValueError, match="from 0 to 7e"):
-        stored(tmp_path, Image.fromarray(np.int32([[0, 70000]])), "mine.tif")
+    for top, said in ((70000, "7e"), (255, "255")):
+        with pytest.raises(ValueError, match=f"from 0 to {said}.*no scale that is known"):
+            stored(tmp_path, Image.fromarray(np.int32([[0, top]])), "mine.tif")
+    wide = stored(tmp_path, Image.fromarray(np.int32([[0, 65535]])), "mine.tif")
+    np.testing.assert_array_equal(wide[0, :, 0], [0, 255])
 
 
 def test_what_is_transparent_lies_on_mid_grey(tmp_path):

@@ -1,10 +1,14 @@
 """Traces: never stale, bounded in number, alike in threads, for every kind of number and batch."""
 
+import collections
+import functools
+import gc
 import os
 import subprocess
 import sys
 import threading
 import types
+import weakref
 from pathlib import Path
 
 import keras
@@ -407,6 +411,92 @@ def test_no_address_is_taken_for_an_object(change):
     vizlib.logits(model, X)
     change(unusual)
     np.testing.assert_allclose(vizlib.logits(model, X), model(X), rtol=1e-5, atol=1e-4)
+
+
+class Gain:
+    """An activation that is an object, with a method that may be one, too."""
+
+    def __init__(self):
+        self.by, self.parts = 1.0, {"a": [{"b": ({"c": 1.0},)}]}
+
+    def __call__(self, x):
+        return x * self.by * self.parts["a"][0]["b"][0]["c"]
+
+
+class Asks(layers.Layer):
+    """Its answer hangs on what other objects hold."""
+
+    shared = 1.0
+
+    def __init__(self):
+        super().__init__()
+        self.flags, self.queue, self.gain = set(), collections.deque([1.0]), Gain()
+        self.method, self.part = Gain().__call__, functools.partial(pow, exp=1)
+
+    def call(self, x):
+        x = self.method(self.gain(x)) * self.queue[0] * self.shared * CLOSED["by"]
+        return x ** self.part.keywords["exp"] * (2 if "x" in self.flags else 1)
+
+
+CLOSED = {"by": 1.0}
+
+
+def closing_over(held):
+    class Closing(Asks):
+        def call(self, x):
+            return x * held["by"]
+
+    return Closing()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.flags.add("x"),
+        lambda s: s.queue.appendleft(3.0),
+        lambda s: setattr(s.gain, "by", 3.0),
+        lambda s: s.gain.parts["a"][0]["b"][0].update(c=3.0),
+        lambda s: setattr(s.method.__self__, "by", 3.0),
+        lambda s: s.part.keywords.update(exp=2),
+        lambda s: setattr(Asks, "shared", Asks.shared * 3),
+        lambda s: CLOSED.update(by=CLOSED["by"] * 3),
+    ],
+    ids=["set", "deque", "object", "deep", "method", "partial", "class", "global"],
+)
+def test_what_other_objects_hold_makes_a_new_trace(change):
+    asks = Asks()
+    model = network(asks)
+    before = vizlib.logits(model, X)
+    change(asks)
+    np.testing.assert_allclose(after := vizlib.logits(model, X), model(X), rtol=1e-5, atol=1e-4)
+    assert np.abs(after - before).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "make", [closing_over, lambda held: layers.Lambda(lambda x: x * held["by"])]
+)
+def test_what_a_call_closes_over_makes_a_new_trace(make):
+    held = {"by": 1.0}
+    model = network(make(held))
+    before = vizlib.logits(model, X)
+    held["by"] = 3.0
+    after = vizlib.logits(model, X)
+    np.testing.assert_allclose(after, model(X), rtol=1e-5, atol=1e-4)
+    assert np.abs(after - before).max() > 1e-3
+
+
+def test_objects_that_hold_each_other_and_the_model_are_marked_and_go_with_it():
+    asks = Asks()
+    model = network(asks)
+    asks.gain.itself, asks.gain.model = asks.gain, model
+    vizlib.logits(model, X)
+    first = trace._cache[model][1]
+    vizlib.logits(model, X)
+    assert trace._cache[model][1] is first  # not made again
+    gone = weakref.ref(model)
+    del model, asks
+    gc.collect()
+    assert gone() is None
 
 
 def test_losses_of_regularizers_are_as_before():

@@ -36,6 +36,14 @@ def check_whole(value: Any, name: str, least: int = 0, most: int | None = None) 
         raise ValueError(f"{name} is a whole number {limits}, not {reprlib.repr(value)}.")
 
 
+def check_choice(value: Any, name: str, choices: tuple | dict) -> None:
+    """Refuse what is none of the words that there are to choose from."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(
+            f"{name} is one of {', '.join(map(repr, choices))}, not {reprlib.repr(value)}."
+        )
+
+
 def check_size(value: Any, name: str) -> tuple[int, int]:
     """(vertical, horizontal) of a whole number, or a pair of them."""
     several = isinstance(value, tuple | list | np.ndarray) and np.iterable(value)

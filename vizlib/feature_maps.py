@@ -1,5 +1,6 @@
 """What the layers of a network give: feature maps, and the filters of the first layer."""
 
+import keras
 import numpy as np
 
 from . import engine, keras_internals
@@ -68,6 +69,8 @@ def filters(model, layer: LayerLike | None = None) -> np.ndarray:
     """
     engine.check_model(model)
     layers = keras_internals.inner_layers(model) if layer is None else [find_layer(model, layer)]
+    if layer is None and (shape := engine.input_shape(model)):  # in the order of calls
+        layers = [*(call.layer for call in keras_internals.calls(model, shape)[1]), *layers]
     kernels = {inner.name: _kernel(inner) for inner in layers if _kernel(inner) is not None}
     if not kernels:
         raise ValueError(f"{model.name!r} has no convolution whose filters could be shown.")
@@ -76,10 +79,14 @@ def filters(model, layer: LayerLike | None = None) -> np.ndarray:
             f"Which convolution of {model.name!r} comes first is not known: name it, "
             f"{', '.join(map(repr, kernels))}."
         )
-    return np.moveaxis(np.asarray(next(iter(kernels.values()))), -1, 0)
+    return next(iter(kernels.values()))
 
 
 def _kernel(layer):
-    """(height, width, C, count) of a two-dimensional convolution, else None."""
+    """(count, height, width, C) of a two-dimensional convolution, else None."""
     kernel = getattr(layer, "depthwise_kernel", getattr(layer, "kernel", None))
-    return kernel if kernel is not None and len(kernel.shape) == 4 else None
+    if kernel is None or len(kernel.shape) != 4:
+        return None
+    return np.moveaxis(
+        np.asarray(kernel), -2 if isinstance(layer, keras.layers.Conv2DTranspose) else -1, 0
+    )

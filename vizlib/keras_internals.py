@@ -1,8 +1,10 @@
 """What Keras has but does not promise: with a new version, look here first."""
 
+import collections
 import contextlib
-import dataclasses
+import functools
 import hashlib
+import sys
 import threading
 import types
 import weakref
@@ -107,15 +109,15 @@ _plain = set()  # attributes that every layer or model has, whatever it computes
 
 
 def fingerprint(model):
-    """Changes with a layer, a variable or an attribute of a layer: older traces are stale then."""
+    """Changes with a layer, a variable, or what a layer or its class holds: traces go stale."""
     if not _plain:
         _plain.update(BOOKKEEPING, vars(keras.layers.Layer(name="bare")))
         _plain.update(vars(keras.Model(name="bare")), vars(keras.Sequential(name="bare")))
-    layers = [model, *inner_layers(model)]
+    layers, seen = [model, *inner_layers(model)], {}
     attributes = [
         tuple(
             [
-                Same(v) if k == "call" else _mark(v)  # its closure may count calls
+                Same(v) if k == "call" else _mark(v, seen)  # its closure may count calls
                 for k, v in vars(layer).items()
                 if k not in _plain
             ]
@@ -127,7 +129,8 @@ def fingerprint(model):
         attributes,
         tuple(layer.dtype_policy.name for layer in layers),
         [Same(v) for v in model.variables],
-        _mark(getattr(model, "loss", None)),
+        [_mark(type(layer), seen) for layer in layers],
+        _mark(getattr(model, "loss", None), seen),
     )
 
 
@@ -162,20 +165,50 @@ class Same:
         return isinstance(other, Same) and mine is not None and mine is other.held()
 
 
-def _mark(value, depth=3):
-    """What changes with a value: most are it themselves, another is the object that it is."""
+COLLECTIONS = (list, tuple, dict, set, frozenset, collections.deque)
+# Nobody changes what these hold, so only objects, functions and classes of others are looked into.
+LIBRARIES = {*sys.stdlib_module_names, "keras", "numpy", "tensorflow"} - {"argparse", "types"}
+
+
+def _mark(value, seen, depth=8):
+    """What changes with a value: most are it themselves, another is the object and what it holds.
+
+    `seen` are the numbers of what was marked already, by their addresses.
+    """
     if type(value) in SCALARS:
         return value
-    if isinstance(value, (list, tuple)) and depth:
-        return tuple([_mark(v, depth - 1) for v in value])
-    if isinstance(value, dict) and depth:
-        return tuple([(k, _mark(v, depth - 1)) for k, v in value.items()])
     if type(value).__name__ == "EagerTensor":
         value = value.numpy()
     if isinstance(value, (np.ndarray, np.generic)):
         return value.shape, hashlib.blake2b(value.tobytes()).digest()
-    if isinstance(value, types.FunctionType) and value.__closure__ and depth:
-        return Same(value), tuple([_mark(c.cell_contents, depth - 1) for c in value.__closure__])
-    if type(value) is types.SimpleNamespace or dataclasses.is_dataclass(value):
-        return _mark(vars(value), depth) if depth else Same(value)
-    return Same(value)
+    held = _held(value) if depth else None
+    if held is None:
+        return Same(value)
+    if id(value) in seen:
+        return "seen", seen[id(value)]
+    seen[id(value)] = len(seen)
+    marks = tuple([_mark(v, seen, depth - 1) for v in held])
+    return marks if isinstance(value, COLLECTIONS) else (Same(value), marks)
+
+
+def _held(value):
+    """What a collection, a function, a class or an object of others holds; None of all else."""
+    if isinstance(value, COLLECTIONS):
+        return [*value, *value.values()] if isinstance(value, dict) else value
+    if isinstance(value, (functools.partial, types.MethodType)):
+        return [
+            getattr(value, name, None)
+            for name in ("func", "args", "keywords", "__func__", "__self__")
+        ]
+    made_in = value if isinstance(value, (types.FunctionType, type)) else type(value)
+    if isinstance(value, keras.Layer) or str(made_in.__module__).partition(".")[0] in LIBRARIES:
+        return None
+    if isinstance(value, types.FunctionType):
+        return [
+            *(value.__globals__.get(name) for name in value.__code__.co_names),
+            # an empty cell is of a variable that is assigned later
+            *(c.cell_contents for c in value.__closure__ or () if c != types.CellType()),
+            *(value.__defaults__, value.__kwdefaults__),
+        ]
+    above = value.__bases__ if value is made_in else [made_in]
+    return [*vars(value).values(), *above] if hasattr(value, "__dict__") else None

@@ -55,7 +55,7 @@ class Net:
     stages : tuple of str
         Five layers, shallow to deep.
     features : str
-        The layer below the classifier.
+        The layer below the classifier; "" where that takes the images, or is no layer.
     low, high, level : ndarray, (C,)
         A black pixel, a white pixel and one grey level, in model-input space.
     order : list of int
@@ -719,10 +719,14 @@ def _size_of(model, size):
 
 def _classes_of(model, size):
     """How many classes the output (N, K) of a model tells apart."""
-    shapes = [tuple(output.shape[1:]) for output in _calls(model, size)[2]]
+    shapes = [
+        tuple(output.shape[1:])
+        for output in _calls(model, size)[2]
+        if hasattr(output, "shape")  # else it is no tensor
+    ]
     if len(shapes) == 1 and len(shapes[0]) == 1:
         return max(shapes[0][0], 2)
-    said = ", ".join(f"(N, {', '.join(map(str, shape))})" for shape in shapes)
+    said = ", ".join(f"(N, {', '.join(map(str, shape))})" for shape in shapes) or "no tensor"
     raise ValueError(
         f"{model.name!r} gives {said}, and a Net is for one output (N, K): choose it, as in "
         "keras.Model(model.input, model.outputs[0]), or call the methods with the model itself."
@@ -755,8 +759,10 @@ def _check_fed(net, preprocess):
     for call in made:
         if isinstance(call.layer, MOVES) and id(call.inputs[0]) in raw:
             raw.add(id(call.output))
-    first = next(call for call in made if call.layer.weights)
-    if preprocess is None and hasattr(first.layer, "kernel") and id(first.inputs[0]) in raw:
+    first = [call for call in made if call.layer.weights][:1]
+    if preprocess is None and any(
+        hasattr(call.layer, "kernel") and id(call.inputs[0]) in raw for call in first
+    ):
         warnings.warn(
             f"No layer of {net.name!r} scales its images, and they go in as 0..255: if it was "
             "trained on others, give that as preprocess, lambda x: x / 255 for instance.",
@@ -767,10 +773,11 @@ def _check_fed(net, preprocess):
 def _net(name, model, labels, low, level, order, *, size=None, function=None):
     size = size or model.input_shape[1:3]
     made = _calls(model, size)[1]
-    *_, last = (call for call in made if call.layer.weights)
+    # What only scales channels behind the classifier, a normalization for instance, has vectors.
+    last = next((c for c in reversed(made) if any(len(w.shape) > 1 for w in c.layer.weights)), None)
     maps = [call for call in _map_calls(made) if call is not last]
     stages = _stages([call.layer.name for call in maps], [call.output.shape[1] for call in maps])
-    features = _below(last, made)
+    features = _below(last, made) if last and last is not made[0] else ""
     return Net(name, model, labels, size, stages, features, low, level, order, function)
 
 

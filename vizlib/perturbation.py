@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from . import engine
-from ._checks import as_array, as_numbers
+from ._checks import as_array, as_numbers, check_choice
 from .incremental import follow
 from .types import Fill, Images, Score, Target
 
@@ -96,7 +96,8 @@ def occlusion(
         the border.
     fill : "mean", "blur", a number, (C,) or (H, W, C)
         What covers, in model-input space. "mean": each image's own mean pixel; "blur": the image
-        behind a Gaussian of a quarter of the patch.
+        behind a Gaussian of a quarter of the patch. It is rounded where the model takes whole
+        numbers.
     score : {"logit", "probability", "output"}
     incremental : bool
         Compute again only what a window changes, where that pays; the result is the same.
@@ -145,7 +146,7 @@ def occlusion(
     array([0., 0., 1., 0.])
     """
     engine.check_count(batch_size, "batch_size")
-    engine.check_score(score)
+    check_choice(score, "score", engine.SCORES)
     if function := callable(model) and not isinstance(model, keras.Model | type):
         if score == "probability":
             raise ValueError(
@@ -171,7 +172,7 @@ def occlusion(
             f"of {shape[:2]}: take patch={usual}, and a stride of at most that.",
             stacklevel=2,
         )
-    covers = [engine.cover(image, fill, [p / 4 for p in size]) for image in images]
+    covers = [engine.cover(model, image, fill, [p / 4 for p in size]) for image in images]
     if function:
         target = _classes(predict, images, target, batch_size)
     else:

@@ -369,8 +369,9 @@ def _read(file, name):
 
 def _eight_bits(grey, name):
     """Whole numbers up to 65535, or floats up to 1, as uint8 RGB."""
-    top = 1 if grey.dtype.kind == "f" else 65535
-    if not (grey.min() >= 0 and grey.max() <= top):  # NaN is neither
+    # Where 32 bits hold no number above 255, they may be of 8 bits or of a dark image of 16.
+    least, top = 256 * (grey.dtype == np.int32), 1 if grey.dtype.kind == "f" else 65535
+    if not (grey.min() >= 0 and least <= grey.max() <= top):  # NaN is neither
         raise ValueError(
             f"{name!r} holds numbers from {grey.min():.4g} to {grey.max():.4g}, of no scale "
             "that is known: save it with 8 or 16 bits, or as floats from 0 to 1."

@@ -555,6 +555,8 @@ def overview(
         A class that it does not have.
     ValueError
         Targets of another number than the images.
+    ValueError
+        No images, or nothing to compare them with.
 
     Examples
     --------
@@ -567,11 +569,12 @@ def overview(
     """
     check_stages(net)
     others = _to_compare(net, others)
-    images = np.stack([photos.fit(image, net.size) for image in images])
+    images = _fitted(net, images, "images")
     p = both_sides(probabilities(net.model, net.preprocess(images), batch_size=8))
     if targets is None:
         targets = p.argmax(1).tolist()
-    targets = [targets] * len(p) if isinstance(targets, str | int) else list(targets)
+    if isinstance(targets, str | int | np.integer):
+        targets = [targets] * len(p)
     if len(targets) != len(p):
         raise ValueError(f"There are {len(targets)} targets for {len(p)} images: give one each.")
     k = np.array([class_number(net, target) for target in targets])
@@ -596,9 +599,16 @@ def overview(
 def _to_compare(net, others):
     """Images, or the course's photographs, at the size of the network."""
     if others is None:
-        own = [name for name in photos.names(fetched=False) if name not in photos.SHIPPED]
-        others = [photos.load(name) for name in own]
-    return np.stack([photos.fit(image, net.size) for image in others])
+        others = [
+            photos.load(name) for name in photos.names(fetched=False) if name not in photos.SHIPPED
+        ]
+    return _fitted(net, others, "others")
+
+
+def _fitted(net, images, name):
+    if not len(images):
+        raise ValueError(f"{name} is empty: give at least one image.")
+    return np.stack([photos.fit(image, net.size) for image in images])
 
 
 def _lenses(net, images, k, others):

@@ -13,8 +13,9 @@ from IPython.display import display
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from . import photos
+from . import engine, photos
 from . import show as draw
+from ._checks import check_choice, check_whole
 from .attacks import fgsm
 from .class_maps import grad_cam
 from .engine import both_sides, logits, probabilities
@@ -109,6 +110,13 @@ def feature_map(
     float
         The largest activation; the map's colours go from 0 to it.
 
+    Raises
+    ------
+    ValueError
+        A layer that gives no feature maps.
+    ValueError
+        A channel that the layer does not have.
+
     Examples
     --------
     >>> import vizlib
@@ -117,8 +125,9 @@ def feature_map(
     >>> widgets.feature_map(net, hen, "block1_conv1", 3, side=96)[0].shape
     (96, 288, 3)
     """
-    check_net(net)
-    maps = activations(net.model, net.preprocess(picture[None]), layer)[0, :, :, channel]
+    maps = _maps(net, picture, layer)
+    check_whole(channel, "channel", 0, maps.shape[-1] - 1)
+    maps = maps[..., channel]
     top = maps.max()
     coloured = colormaps[draw.SEQUENTIAL](maps / (top if top > 0 else 1))[..., :3] * 255
     panels = (
@@ -127,6 +136,18 @@ def feature_map(
         draw._placed(net, picture, np.maximum(maps, 0), layer),
     )
     return np.hstack([draw.enlarge(panel, side) for panel in panels]), float(top)
+
+
+def _maps(net, picture, layer):
+    """(h, w, C): what a layer that gives feature maps makes of an image."""
+    check_net(net)
+    maps = activations(net.model, net.preprocess(picture[None]), layer)[0]
+    if maps.ndim != 3:
+        raise ValueError(
+            f"Layer {layer!r} makes an array of shape {maps.shape} of an image: choose a layer "
+            "that gives feature maps (h, w, C), as those of net.stages do."
+        )
+    return maps
 
 
 def wall(net: Net, picture: np.ndarray, layer: str, *, side: int = 48) -> tuple:
@@ -146,6 +167,11 @@ def wall(net: Net, picture: np.ndarray, layer: str, *, side: int = 48) -> tuple:
     ndarray, (C,)
         The largest activation of each channel.
 
+    Raises
+    ------
+    ValueError
+        A layer that gives no feature maps.
+
     Examples
     --------
     >>> import vizlib
@@ -155,8 +181,7 @@ def wall(net: Net, picture: np.ndarray, layer: str, *, side: int = 48) -> tuple:
     >>> thumbnails.shape, largest.shape
     ((16, 24, 24, 3), (16,))
     """
-    check_net(net)
-    maps = activations(net.model, net.preprocess(picture[None]), layer)[0]
+    maps = _maps(net, picture, layer)
     largest = maps.max((0, 1))
     rows, columns = (np.arange(side) * n // side for n in maps.shape[:2])
     few = maps[rows][:, columns] / np.where(largest > 0, largest, 1)
@@ -183,6 +208,11 @@ def feature_maps(
     -------
     ipywidgets.VBox
 
+    Raises
+    ------
+    ValueError
+        Pictures that are no dict, or none.
+
     Examples
     --------
     >>> import vizlib
@@ -193,7 +223,7 @@ def feature_maps(
     ['picture', 'layer', 'order']
     """
     check_stages(net)
-    picture = _menu("picture", list(pictures))
+    picture = _pictures(pictures)
     layer = _menu("layer", map_layers(net.model, net.size))
     order = _menu("order", ["strongest here first", "by number"])
     channel, view, on_wall = Control(kind="tiles", label="channels"), Control(kind="view"), []
@@ -237,6 +267,9 @@ def feature_maps(
     return _explorer(redraw, [picture, layer, order], channel, view)
 
 
+FILLS = "mean", "black", "white"
+
+
 def covered(
     net: Net,
     picture: np.ndarray,
@@ -264,6 +297,13 @@ def covered(
     ndarray, (K,)
         The probabilities.
 
+    Raises
+    ------
+    ValueError
+        A fill that is none of these words.
+    ValueError
+        A box that is empty, or not within the image.
+
     Examples
     --------
     >>> import vizlib
@@ -274,6 +314,12 @@ def covered(
     ((96, 96, 3), (7,))
     """
     check_net(net)
+    check_choice(fill, "fill", FILLS)
+    if not all(0 <= low < high <= n for low, high, n in zip(box[:2], box[2:], net.size)):
+        raise ValueError(
+            f"box is (top, left, bottom, right) with 0 <= top < bottom <= {net.size[0]} and "
+            f"0 <= left < right <= {net.size[1]}, not {tuple(box)}."
+        )
     x = _covered(net, picture, [box], fill)
     return draw.enlarge(net.deprocess(x)[0], side), _scores(net, x)[0, 0]
 
@@ -296,6 +342,11 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
     -------
     ipywidgets.VBox
 
+    Raises
+    ------
+    ValueError
+        Pictures that are no dict, or none.
+
     Examples
     --------
     >>> import vizlib
@@ -306,12 +357,12 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
     ['picture', 'size', 'fill']
     """
     check_net(net)
+    picture = _pictures(pictures)
     clean = _predicted(net, pictures)
-    picture = _menu("picture", list(pictures))
-    fits = [side for side in (4, 8, 16, 32, 48, 64, 96) if side <= min(net.size) // 2]
+    fits = [side for side in (4, 8, 16, 32, 48, 64, 96) if side <= min(net.size) // 2] or [2]
     patch = min(patch, fits[-1])
     size = controls.Dropdown(options=fits[-5:], value=patch, description="size")
-    fill = _menu("fill", ["mean", "black", "white"])
+    fill = _menu("fill", FILLS)
     square = Control(kind="patch", label="patch: drag it, or use the arrow keys")
     square.value = [(n - patch) // 2 for n in net.size]
     sheets = {name: draw.png(image) for name, image in pictures.items()}
@@ -355,9 +406,10 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
 def _covered(net, picture, boxes, fill):
     """(n, H, W, C): the image with each box in one colour, as the model takes it."""
     x = np.repeat(net.preprocess(picture[None]), len(boxes), 0)
-    colour = x[0].mean((0, 1)) if fill == "mean" else net.low if fill == "black" else net.high
+    plain = np.full_like(picture[None], 255 * (fill == "white"))
+    cover = engine.cover(net.model, x[0], fill if fill == "mean" else net.preprocess(plain)[0], 0)
     for image, (top, left, bottom, right) in zip(x, boxes):
-        image[top:bottom, left:right] = colour
+        image[top:bottom, left:right] = cover[top:bottom, left:right]
     return x
 
 
@@ -532,6 +584,11 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     -------
     ipywidgets.VBox
 
+    Raises
+    ------
+    ValueError
+        Pictures that are no dict, or none.
+
     Examples
     --------
     >>> import vizlib
@@ -542,8 +599,8 @@ def signals(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     ['picture', 'layer']
     """
     check_net(net)
+    picture = _pictures(pictures)
     clean = _predicted(net, pictures)
-    picture = _menu("picture", list(pictures))
     layer = controls.Dropdown(
         options={"class": "", **{name: name for name in net.stages}}, description="layer"
     )
@@ -631,6 +688,15 @@ def _refusal_or_raise(error):
 
 def _menu(description, options):
     return controls.Dropdown(options=options, description=description)
+
+
+def _pictures(pictures):
+    """The menu of the images that an explorer is given by their names."""
+    if not isinstance(pictures, dict) or not pictures:
+        raise ValueError(
+            "pictures is a dict of one image or more, each by its name: give {'hen': image}."
+        )
+    return _menu("picture", list(pictures))
 
 
 def _slider(label, value, low, high, *, step=1, names=None):
@@ -807,6 +873,11 @@ def gradient_map(
     -------
     ndarray, (side, side, 3), uint8
 
+    Raises
+    ------
+    ValueError
+        A way that is none of `WAYS`.
+
     Examples
     --------
     >>> import vizlib
@@ -816,6 +887,7 @@ def gradient_map(
     (96, 96, 3)
     """
     k = class_number(net, target)
+    check_choice(way, "way", WAYS)
     maps, _ = WAYS[way](net, net.preprocess(picture[None]), k, **options)
     return draw.enlarge(maps, side)
 
@@ -872,6 +944,11 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     -------
     ipywidgets.VBox
 
+    Raises
+    ------
+    ValueError
+        Pictures that are no dict, or none.
+
     Examples
     --------
     >>> import vizlib
@@ -882,8 +959,8 @@ def gradient_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     ['noise, %', 'samples']
     """
     check_net(net)
+    picture = _pictures(pictures)
     clean = _predicted(net, pictures)
-    picture = _menu("picture", list(pictures))
     noise, samples = _slider("noise, %", 2, 0, 30), _slider("samples", 8, 2, 32)
     levels = _slider("attack, grey levels", 0, 0, 8, step=0.25)
     target, made = Control(kind="bars", label="class"), {}
@@ -945,6 +1022,11 @@ def best_patches(pictures: np.ndarray, found: Patches, unit: int, *, side: int =
     -------
     ndarray, (2 * side, k * side, 3), uint8
 
+    Raises
+    ------
+    ValueError
+        A unit that is no row of `found`.
+
     Examples
     --------
     >>> import keras, numpy as np, vizlib
@@ -955,6 +1037,7 @@ def best_patches(pictures: np.ndarray, found: Patches, unit: int, *, side: int =
     >>> widgets.best_patches(images, found, 1, side=16).shape
     (32, 48, 3)
     """
+    check_whole(unit, "unit", 0, len(found.value) - 1)
     at = slice(unit, unit + 1)
     one = Patches(found.value[at], found.image[at], found.position[at], found.box[at], found.seen)
     framed, size = [], pictures.shape[1:3] * 2
@@ -1081,6 +1164,11 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     -------
     ipywidgets.VBox
 
+    Raises
+    ------
+    ValueError
+        Pictures that are no dict, or none.
+
     Examples
     --------
     >>> import vizlib
@@ -1091,8 +1179,8 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
     'layer'
     """
     check_stages(net)
+    picture = _pictures(pictures)
     clean = _predicted(net, pictures)
-    picture = _menu("picture", list(pictures))
     stages = list(dict.fromkeys(net.stages))
     layer = _slider("layer", len(stages) - 1, 0, len(stages) - 1, names=stages)
     target, view = Control(kind="bars", label="class"), Control(kind="view")
@@ -1137,6 +1225,11 @@ def lab(
     -------
     ipywidgets.VBox
 
+    Raises
+    ------
+    ValueError
+        Pictures that are no dict, or none.
+
     Examples
     --------
     >>> import vizlib
@@ -1147,9 +1240,9 @@ def lab(
     'picture'
     """
     check_stages(net)
+    picture = _pictures(pictures)
     fitted = {name: photos.fit(image, net.size) for name, image in pictures.items()}
     others = draw._to_compare(net, others)
-    picture = _menu("picture", list(pictures))
     yours = Control(kind="photograph", label="Choose, drop or paste a photograph of yours.")
     target, view = Control(kind="bars", label="class"), Control(kind="view")
     made, seen, clean = {}, [None], _predicted(net, fitted)

@@ -9,9 +9,10 @@ sees), `sight` (what a layer sees of the image).
 import numpy as np
 import tensorflow as tf
 
+from .._checks import check_choice
 from ..types import Images
 from . import head
-from .head import both_sides, check_score, check_target, slopes
+from .head import SCORES, both_sides, check_target, slopes
 from .inputs import (
     bar,
     canvas,
@@ -25,12 +26,13 @@ from .inputs import (
     is_number,
     stream,
 )
-from .relu import RULES, check_rule, keep_slope
+from .relu import RULES, keep_slope
 from .structure import Implied
 from .trace import Of, cached, compiled, lock
 
 __all__ = [
     "RULES",
+    "SCORES",
     "Implied",
     "backward",
     "bar",
@@ -42,7 +44,6 @@ __all__ = [
     "check_images",
     "check_model",
     "check_no_nan",
-    "check_score",
     "check_takes_images",
     "check_target",
     "compiled",
@@ -131,7 +132,7 @@ def backward(
         not defined, or whose output has no such score.
     """
     images = check_images(model, images)
-    check_rule(relu)
+    check_choice(relu, "relu", RULES)
     score = _asked(score, target)
     of_layer = callable(target) if unit is None else target is None
     if not (unit is None if layer is None else of_layer):
@@ -206,7 +207,7 @@ ALONE = 1e-2  # of the largest value: what other sums for other batches may chan
 
 def _asked(score, target):
     """The score in which a trace says it: a function takes the output where there is no logit."""
-    check_score(score)
+    check_choice(score, "score", SCORES)
     return head.EITHER if callable(target) and score == "logit" else score
 
 

@@ -57,6 +57,11 @@ BEHIND_WEIGHTS = {
 
 def read(model, x, output):
     """The head of a model whose input `x` gave `output`, both in one graph."""
+    if not tf.is_tensor(output):
+        raise ValueError(
+            f"{model.name!r} gives {type(output).__name__} when it is called, and methods need a "
+            "tensor: let its call return one."
+        )
     last = back(output, SAME, dependents(x))
     if last.dtype.is_floating and last.op.type in ("Softmax", "Sigmoid"):
         logits, kind = last.op.inputs[0], Kind[last.op.type.upper()]
@@ -122,7 +127,7 @@ def _trained_as(model, units):
     if not losses:
         return (Kind.NUMBER if units == 1 else Kind.SOFTMAX), ""
     loss = keras.losses.get(losses[0])
-    options = {**vars(loss), **(getattr(loss, "keywords", None) or {})}
+    options = {**getattr(loss, "__dict__", {}), **(getattr(loss, "keywords", None) or {})}
     names = [kind.__name__ for kind in type(loss).__mro__]
     names.append(getattr(getattr(loss, "func", loss), "__name__", ""))
     plain = {name.lower().replace("_", "") for name in names}
@@ -134,11 +139,6 @@ def _trained_as(model, units):
     return Kind.OTHER, (
         f"it was compiled with {names[-1] or names[0]}, which does not say that they are logits"
     )
-
-
-def check_score(score):
-    if not isinstance(score, str) or score not in SCORES:
-        raise ValueError(f"score is one of {', '.join(map(repr, SCORES))}, not {score!r}.")
 
 
 def values(model, found, score):

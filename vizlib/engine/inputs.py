@@ -92,6 +92,13 @@ def input_shape(model):
     return tuple(given[0].shape) if given is not None and len(given) == 1 else None
 
 
+def _takes_whole(model):
+    """Whether the images of a model are whole numbers; of a function that is not known."""
+    return isinstance(model, keras.Model) and any(
+        tensor.dtype in ("uint8", "int32") for tensor in keras_internals.inputs(model) or ()
+    )
+
+
 def written(shape):
     return "(" + ", ".join("N" if i == 0 else str(s or "?") for i, s in enumerate(shape)) + ")"
 
@@ -126,7 +133,7 @@ def check_images(model, images):
             f"{model.name!r} takes images of shape {written(want)}, not {images.shape}: resize "
             "them, with photos.fit for instance, before they are preprocessed."
         )
-    if given and given[0].dtype in ("uint8", "int32"):
+    if _takes_whole(model):
         limits = np.iinfo(given[0].dtype)
         if not (np.equal(images, np.rint(images)) & (images >= 0) & (images <= limits.max)).all():
             raise ValueError(
@@ -211,8 +218,8 @@ def check_bounds(bounds, shape, images=None):
     return low, high
 
 
-def cover(image, fill, blur):
-    """The image (H, W, C) that takes the place of what is covered.
+def cover(model, image, fill, blur):
+    """The image (H, W, C) that takes the place of what is covered, rounded where the model asks.
 
     `fill` is "mean", the image's mean pixel; "blur", the image behind a Gaussian of `blur` pixels;
     or as in `canvas`.
@@ -220,10 +227,11 @@ def cover(image, fill, blur):
     if isinstance(fill, str) and fill == "blur":
         from skimage.filters import gaussian
 
-        return gaussian(image, blur, channel_axis=-1, mode="nearest", preserve_range=True)
+        fill = gaussian(image, blur, channel_axis=-1, mode="nearest", preserve_range=True)
     if isinstance(fill, str) and fill == "mean":
         fill = image.mean((0, 1))
-    return canvas(fill, image.shape, "fill, if not 'mean' or 'blur',")
+    found = canvas(fill, image.shape, "fill, if not 'mean' or 'blur',")
+    return np.rint(found) if _takes_whole(model) else found
 
 
 def bar(steps, progress, total=None):

@@ -38,11 +38,6 @@ def keep_slope(op):
         op._add_control_input(op.graph.inputs[0].op)
 
 
-def check_rule(rule):
-    if not isinstance(rule, str) or rule not in RULES:
-        raise ValueError(f"relu is one of {', '.join(map(repr, RULES))}, not {rule!r}.")
-
-
 def ruled(rule):
     """Within, ReLUs that are traced get this rule for a gradient."""
     override = {} if rule == "plain" else dict.fromkeys(GATES, f"vizlib_{rule}")

@@ -197,7 +197,8 @@ def _check_answer(model, x, start):
             raise ValueError(inputs.CHANNELS_FIRST.format(model.name, inputs.written(x.shape)))
         if sees(op) == "mix" and op.type not in WEIGHTED and len(op.inputs) < 3:
             (taken, *_) = op.inputs
-            batch = taken.shape.rank and taken.shape[0] == x.shape[0]  # no axis of stacked branches
+            # no axis of stacked branches, and of a batch that holds more than one image
+            batch = taken.shape.rank and taken.shape[0] == x.shape[0] != 1
             if batch and 0 in (axes(op) or ()):
                 mixed.append(op)
     depends = dependents(x) if mixed else ()

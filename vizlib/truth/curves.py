@@ -185,7 +185,7 @@ def _curve(model, images, maps, target, steps, fill, score, batch_size, progress
         turn = np.empty(height * width, int)
         turn[np.argsort(-maps[i].ravel(), kind="stable")] = np.arange(height * width)
         changed = turn.reshape(height, width, 1) < count[:, None, None, None]
-        cover = engine.cover(images[i], fill, [height / 10, width / 10])
+        cover = engine.cover(model, images[i], fill, [height / 10, width / 10])
         batch = np.where(changed == coming, images[i], cover)
         said = engine.forward(model, batch, score=score, target=target, batch_size=batch_size)
         scores.append(engine.pick(said, target if callable(target) else target[i], score))
