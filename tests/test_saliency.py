@@ -272,6 +272,26 @@ def test_bad_arguments(method, given, says):
         method(shapes.build(shapes.fused)[0], x3, **given)
 
 
+@pytest.mark.parametrize(
+    "maps, says",
+    [
+        (x3 * np.nan, "maps hold NaN"),
+        (x3 + np.inf, "maps hold NaN or infinite"),
+        (x3 * 1j, "maps must be real numbers, not complex64"),
+        ("maps", "maps must be real numbers"),
+        (None, "maps must be real numbers"),
+        ([[1], [1, 2]], "maps cannot be read as an array"),
+        *[
+            (wrong, r"maps have the shape of the images, \(3, 8, 8, 3\), not \(")
+            for wrong in (x3[0], x3[:1], x3[..., 0], x3[..., :1], 3.0)
+        ],
+    ],
+)
+def test_the_residual_of_what_are_no_maps(maps, says):
+    with pytest.raises(ValueError, match=says):
+        residual(shapes.build(shapes.fused)[0], x3, maps, 0)
+
+
 def test_bad_images():
     model = shapes.build(shapes.fused)[0]
     for method in (vizlib.saliency, vizlib.smoothgrad, vizlib.integrated_gradients):

@@ -268,9 +268,12 @@ def _batches_of(data, batch_size):
     if isinstance(data, tf.data.Dataset) and _ranks(data) == [3]:
         raise ValueError("The data are single images: give them in batches, as in data.batch(32).")
     if isinstance(data, keras.utils.PyDataset):
-        if data.num_batches is None:
+        number = None
+        with suppress(NotImplementedError):  # it has no __len__
+            number = data.num_batches
+        if number is None:
             raise ValueError("The data never ends: give a PyDataset with a __len__.")
-        return map(_images_and_labels, map(data.__getitem__, range(data.num_batches)))
+        return map(_images_and_labels, map(data.__getitem__, range(number)))
     if isinstance(data, list | tuple) and data and isinstance(data[0], str | os.PathLike):
         raise ValueError(
             "These are names of files: read them one by one, as in (net.preprocess(photos.fit("
