@@ -352,6 +352,7 @@ def test_bad_input_gets_one_sentence(options, says, incremental):
         (lambda x: "cat", "that the function returns"),
         (lambda x: [[1, 2], [3]], "that the function returns"),
         (lambda x: np.full((len(x), 3), np.nan), "NaN or infinite"),
+        (lambda x: np.full((len(x), 3), 1e300), "the function returns hold numbers beyond 1e38"),
         (lambda x: x.mean((1, 2, 3)), "\\(n, K\\) for n images, not \\(2,\\) for 2"),
         (lambda x: np.zeros((1, 3)), "\\(n, K\\) for n images, not \\(1, 3\\) for 2"),
         (lambda x: x, "has no classes"),
@@ -371,6 +372,7 @@ def test_what_a_function_cannot_do_gets_one_sentence():
         (some_images()[0], "\\(N, H, W, C\\)"),
         (some_images()[:0], "\\(N, H, W, C\\)"),
         (np.full((1, 4, 4, 3), np.nan), "NaN"),
+        (np.full((1, 4, 4, 3), 1e300), "Images hold numbers beyond 1e38"),
         ("x", "real numbers"),
     ):
         with pytest.raises(ValueError, match=says):

@@ -355,7 +355,23 @@ def test_fit_refuses_what_is_no_image_or_no_size():
     for wrong in (image / 255, image[..., 0], image[None], image[:0], "hens"):
         with pytest.raises(ValueError, match="one uint8 image"):
             photos.fit(wrong, 5)
-    for size in (0, -3, 2.5, 227.0, "5", None, True, (5, 0), (5, 2.5), (), (5,), (5, 5, 3)):
+    for size in (
+        2**70,
+        2**16,
+        (5, 2**70),
+        0,
+        -3,
+        2.5,
+        227.0,
+        "5",
+        None,
+        True,
+        (5, 0),
+        (5, 2.5),
+        (),
+        (5,),
+        (5, 5, 3),
+    ):
         with pytest.raises(ValueError, match="size is a whole number of at least 1, or two"):
             photos.fit(image, size)
 

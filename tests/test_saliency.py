@@ -241,6 +241,12 @@ def test_a_bar_counts_the_batches(capfd):
         (vizlib.smoothgrad, {"samples": 2.0}, "samples is a whole number"),
         (vizlib.smoothgrad, {"noise": -0.1}, "noise is a share"),
         (vizlib.smoothgrad, {"noise": np.nan}, "noise is a share"),
+        (
+            vizlib.smoothgrad,
+            {"noise": np.eye(3)},
+            r"noise is a share.* not array\(\[\[1\., .*\)\.$",
+        ),
+        (vizlib.smoothgrad, {"samples": 2**70}, "samples is a whole number from 1 to 1000000"),
         (vizlib.integrated_gradients, {"steps": 0}, "steps is a whole number"),
         (
             vizlib.integrated_gradients,
@@ -277,6 +283,7 @@ def test_bad_arguments(method, given, says):
     [
         (x3 * np.nan, "maps hold NaN"),
         (x3 + np.inf, "maps hold NaN or infinite"),
+        (x3 * np.float64(1e300), "maps hold numbers beyond 1e38: divide them"),
         (x3 * 1j, "maps must be real numbers, not complex64"),
         ("maps", "maps must be real numbers"),
         (None, "maps must be real numbers"),

@@ -2,7 +2,6 @@
 
 import os
 import re
-import reprlib
 from contextlib import suppress
 
 import keras
@@ -10,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from .. import keras_internals
-from .._checks import as_array, check_whole
+from .._checks import as_array, check_whole, quoted
 
 
 def check_model(model):
@@ -175,13 +174,14 @@ def is_number(value):
 
 def check_count(value, name):
     check_whole(value, name, 1)
+    check_whole(value, name, 1, 10**6)  # what takes more would seem never to end
 
 
 def canvas(value, shape, name):
     """A number, a colour (C,) or an image, as an image of `shape` (H, W, C)."""
     array = as_array(value, name)
     if array.shape not in ((), shape[-1:], shape) or array.dtype.kind not in "iuf":
-        given = reprlib.repr(value) if array.shape == () else array.shape
+        given = quoted(value) if array.shape == () else array.shape
         raise ValueError(
             f"{name} is a number, a colour {shape[-1:]} or an image {shape}, in model-input space, "
             f"not {given}."

@@ -4,6 +4,7 @@ import contextlib
 
 import tensorflow as tf
 
+from .._checks import quoted
 from .walk import between, layer_of
 from .windows import GATES, LINEAR, LINEAR_IN_ONE, axes
 
@@ -40,7 +41,7 @@ def keep_slope(op):
 
 def check_rule(rule):
     if not isinstance(rule, str) or rule not in RULES:
-        raise ValueError(f"relu is one of {', '.join(map(repr, RULES))}, not {rule!r}.")
+        raise ValueError(f"relu is one of {', '.join(map(repr, RULES))}, not {quoted(rule)}.")
 
 
 def ruled(rule):
