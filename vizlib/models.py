@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from . import data
-from ._checks import as_array, check_size
+from ._checks import as_array, check_size, quoted
 from .keras_internals import calls, channels, inner_layers, inputs
 from .types import Images, LayerLike, Size
 
@@ -130,7 +130,15 @@ class Net:
         """
         size = _size_of(model, size)
         classes = _classes_of(model, size)
-        labels = tuple(map(str, range(classes)) if labels is None else labels)
+        names = range(classes) if labels is None else labels
+        if isinstance(names, str) or not np.iterable(names):
+            raise ValueError(f"labels are a list of names, one per class, not {quoted(names)}.")
+        if not (preprocess is None or callable(preprocess)):
+            raise ValueError(
+                "preprocess is a function of images, such as lambda x: x / 255, not "
+                f"{quoted(preprocess)}."
+            )
+        labels = tuple(map(str, names))
         if len(labels) != classes:
             raise ValueError(
                 f"{model.name!r} has {classes} classes and there are {len(labels)} labels: give "
@@ -307,6 +315,10 @@ def load(name: str | os.PathLike | None = None, *, weights: str | os.PathLike = 
     >>> vizlib.load("squeezenet", weights="random").stages
     ('conv1', 'fire3_concat', 'fire5_concat', 'fire7_concat', 'fire9_concat')
     """
+    if not isinstance(weights, str | os.PathLike):
+        raise ValueError(
+            f"weights are 'default', 'random' or the path of a file, not {quoted(weights)}."
+        )
     if name is None and weights == "default":
         weights = os.environ.get("VIZLIB_WEIGHTS") or "default"
     builders = {n.lower(): f for n, f in vars(keras.applications).items() if n[0].isupper()}
@@ -385,7 +397,9 @@ def class_number(net: Net, target: str | int) -> int:
     if isinstance(target, str):
         return net.index(target)
     if not isinstance(target, int | np.integer) or not 0 <= target < len(net.labels):
-        raise ValueError(f"{net.name} has the classes 0 to {len(net.labels) - 1}, not {target!r}.")
+        raise ValueError(
+            f"{net.name} has the classes 0 to {len(net.labels) - 1}, not {quoted(target)}."
+        )
     return int(target)
 
 
@@ -696,16 +710,10 @@ def _affine(function, size):
 
 def _size_of(model, size):
     """(height, width) of the images that a model of one input takes."""
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"Net.of takes a keras.Model, not {type(model).__name__}.")
-    if not model.built:
-        raise ValueError(f"{model.name!r} has no weights yet: call it first, or load it.")
+    from .engine import check_takes_images  # later: it imports `find_layer` from here
+
+    check_takes_images(model)
     given = inputs(model)
-    if given is not None and (len(given) != 1 or len(given[0].shape) != 4):
-        raise ValueError(
-            f"{model.name!r} does not take one batch of images (N, H, W, C): build a model that "
-            "does, with all other inputs held fixed."
-        )
     known = tuple(given[0].shape[1:3]) if given else (None, None)
     if size is None:
         if None in known:
