@@ -216,8 +216,8 @@ def top_patches(
     (array([[1]]), array([[[2, 0, 4, 2]]]))
     """
     channels = _channels(channels)
-    engine.check_count(k, "k")
-    engine.check_count(per_image, "per_image")
+    check_whole(k, "k", 1)
+    check_whole(per_image, "per_image", 1)
     best, seen, field, size = None, 0, None, None
     for batch, _ in engine.stream(model, data, batch_size=batch_size, progress=progress):
         maps = engine.forward(model, batch, _or_last_map(layer), batch_size=batch_size)
