@@ -96,6 +96,27 @@ def test_signed_maps_have_grey_at_zero():
     assert (pictures[1] == 0.5).all()
 
 
+@pytest.mark.parametrize(
+    "maps, says",
+    [
+        (np.full((1, 2, 2, 3), 1e300), "Maps hold numbers beyond 1e38"),
+        (np.full((1, 2, 2, 3), 1j), "Maps must be real numbers"),
+        (np.full((1, 2, 2, 3), np.nan), "Maps hold NaN"),
+        (np.ones((4, 4)), r"Maps have the shape \(N, h, w, 3\), not \(4, 4\)"),
+        (np.ones((0, 4, 4, 3)), "Maps have the shape"),
+    ],
+)
+def test_what_are_no_signed_maps(maps, says):
+    with pytest.raises(ValueError, match=says):
+        show.signed(maps)
+
+
+@pytest.mark.parametrize("images", [[], [None]])
+def test_a_grid_of_nothing(images):
+    with pytest.raises(ValueError, match="shows at least one image or map"):
+        show.grid(images)
+
+
 def test_overlay_is_grey_where_the_map_is_zero(hen):
     heat = np.zeros((12, 12))
     assert (np.ptp(show.overlay(hen, heat).astype(int), axis=-1) == 0).all()

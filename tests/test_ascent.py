@@ -251,7 +251,7 @@ def test_a_unit_that_nothing_wakes_is_refused(activation):
         ({"size": 9}, "takes images of shape"),
         ({"size": 0}, "size is a whole number"),
         ({"score": "log"}, "score is one of"),
-        *(({"steps": bad}, "steps is a whole number") for bad in (0, 2.0, None)),
+        *(({"steps": bad}, "steps is a whole number") for bad in (0, 2.0, None, 2**70)),
         *(({"seed": bad}, "seed is a whole number") for bad in (-1, 2.0, None)),
         *(({"batch_size": bad}, "batch_size is a whole number") for bad in (0, 2.0)),
         *(({name: -1}, "numbers from 0 to 1000") for name in ("step", "power", "shift", "turn")),

@@ -267,7 +267,10 @@ def test_bad_images(images, says):
 @pytest.mark.parametrize(
     "given, says",
     [
-        *(({"steps": bad}, "steps is") for bad in (0, -1, 2.0, "2", None, True, np.array(2))),
+        *(
+            ({"steps": bad}, "steps is")
+            for bad in (0, -1, 2.0, "2", None, True, np.array(2), 2**70)
+        ),
         *(({"seed": bad}, "seed is") for bad in (-1, 2.0, "2", None, True, np.array(2))),
     ],
 )

@@ -97,12 +97,19 @@ def test_unpooling_and_pooling_again_give_the_same(drawn):
     np.testing.assert_array_equal(positions, switches)
 
 
+ZEROS = np.zeros((1, 2, 2, 1), int)
+
+
 @pytest.mark.parametrize(
     "call, says",
     [
         (lambda: pool(np.zeros((4, 4))), r"Give maps \(N, H, W, C\)"),
         (lambda: pool(np.zeros((1, 4, 4, 1)), 5), r"Give maps \(N, H, W, C\)"),
         (lambda: pool(np.zeros((1, 4, 4, 1)), 0), "size is a whole number"),
+        (lambda: pool(np.full((1, 4, 4, 1), np.nan)), "Maps hold NaN"),
+        (lambda: pool(np.full((1, 4, 4, 1), 1j)), "Maps must be real numbers"),
+        (lambda: unpool(np.full((1, 2, 2, 1), np.inf), ZEROS), "Signals hold NaN or infinite"),
+        (lambda: unpool(ZEROS, np.full((1, 2, 2, 1), "left")), "Switches must be real numbers"),
         (lambda: unpool(np.zeros((1, 2, 2, 1)), np.zeros((1, 2, 3, 1), int)), "of one shape"),
         (lambda: unpool(np.zeros((2, 2)), np.zeros((2, 2), int)), "of one shape"),
         (lambda: unpool(np.zeros((1, 2, 2, 1)), np.full((1, 2, 2, 1), 4)), "from 0 to 3"),

@@ -138,13 +138,31 @@ def test_images_and_masks_are_resized_together(few):
         (dict(seeds=[100]), "0 to 99"),
         (dict(seeds=[]), "0 to 99"),
         (dict(classes=[]), "hen, labrador"),
-        (dict(seeds=0, size=0), "must be > 0"),
+        *[
+            (dict(seeds=0, size=size), "size is a whole number of at least 1, or two")
+            for size in (0, "x", 2.5, np.array(2), (8,), (8, 8, 8), object(), 2**70)
+        ],
+        (dict(seeds=object()), "has no seed '<object .*: it has 0 to 99"),
         (dict(split="pairs", classes="tabby-labrador"), "labrador-tabby"),
     ],
 )
 def test_unknown_names_and_empty_choices(arguments, says):
     with pytest.raises(ValueError, match=says):
         barnyard.load(**arguments)
+
+
+@pytest.mark.parametrize("size", [0, "x", 2.5, (8,)])
+@pytest.mark.parametrize(
+    "load", [barnyard.scenes, barnyard.twins, barnyard.farm, barnyard.colleague_test]
+)
+def test_every_set_says_what_a_size_is(load, size):
+    with pytest.raises(ValueError, match="size is a whole number of at least 1, or two"):
+        load(size=size)
+
+
+def test_one_name_and_one_seed_in_an_array():
+    one = barnyard.load(classes=np.array("hen"), seeds=np.array(0))
+    assert one.files.tolist() == ["gallery/hen/hen_00000.jpg"]
 
 
 @pytest.fixture

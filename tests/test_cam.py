@@ -84,6 +84,7 @@ BLANK, EVERYWHERE = np.zeros((1, 7, 7)), vizlib.ReceptiveField((9, 9), (0, 0), (
         ("maps", 224, {}, "Maps must be real numbers"),
         (None, 224, {}, "Maps must be real numbers"),
         (np.full((1, 7, 7), np.nan), 224, {}, "Maps hold NaN"),
+        (np.full((1, 7, 7), 1e300), 224, {}, "Maps hold numbers beyond 1e38: divide them"),
         (BLANK * 1j, 224, {}, "Maps must be real numbers"),
         *[
             (BLANK, size, {}, "size is a whole number")

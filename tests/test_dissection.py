@@ -192,7 +192,7 @@ def test_barnyards_masks_are_labels():
         ],
         *[
             (dict(shuffles=n), "shuffles is a whole number")
-            for n in (0, -1, 1.5, "9", None, True, [3])
+            for n in (0, -1, 1.5, "9", None, True, [3], 2**70)
         ],
         *[(dict(seed=n), "seed is a whole number") for n in (-1, 1.5, "9", None, True, [3])],
         *[(dict(batch_size=n), "batch_size is a whole number") for n in (0, -1, 1.5, "9", None)],

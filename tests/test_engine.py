@@ -11,6 +11,7 @@ import pytest
 import shapes
 import tensorflow as tf
 from keras import layers
+from strangers import TensorElsewhere
 
 import vizlib
 from vizlib import engine
@@ -344,6 +345,10 @@ def test_bad_images(images, says):
         (dict(layer="conv1"), "unit"),
         (dict(layer="conv1", unit=4), "below 4"),
         (dict(layer="conv1", unit=(0, 8, 0)), r"\(8, 8, 4\)"),
+        (dict(layer="conv1", unit=TensorElsewhere()), "unit cannot be read as an array"),
+        (dict(target=np.eye(3)), r"not array\(\[\[1\., .*\)\.$"),  # all in one line
+        (dict(target=0, score=np.eye(3)), r"not array\(\[\[1\., .*\)\.$"),
+        (dict(target=0, relu=np.eye(3)), r"not array\(\[\[1\., .*\)\.$"),
         (dict(target=0, layer="conv1", unit=1), "either"),
         (dict(layer="conv3", unit=0), "'conv1'"),
         (dict(batch_size=0), "batch_size"),

@@ -203,6 +203,21 @@ def test_scatter_has_a_panel_each():
     ) == 2
 
 
+@pytest.mark.parametrize(
+    "panels, points",
+    [
+        ({"a": [0, 1]}, np.ones((3, 2))),
+        ({"a": [0, 1], "b": [0]}, np.ones((2, 2))),
+        ({"a": [0, 1]}, np.ones((2, 3))),
+        ({"a": [0, 1]}, np.ones(2)),
+        ({}, np.ones((2, 2))),
+    ],
+)
+def test_a_scatter_of_other_numbers_gets_one_sentence(panels, points):
+    with pytest.raises(ValueError, match=r"Give points \(N, 2\) and, for each panel, N names"):
+        show.scatter(panels, points)
+
+
 def test_the_explorer_shows_the_neighbours():
     pictures = (
         np.arange(4, dtype="uint8")[:, None, None, None] * np.ones((1, 4, 4, 3), "uint8") * 50

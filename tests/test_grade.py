@@ -1,6 +1,7 @@
 """The committed grades of all maps are those that the code gives today, on some of the images."""
 
 import csv
+import shutil
 import sys
 from pathlib import Path
 
@@ -51,6 +52,16 @@ def test_the_table_follows_from_the_grades():
 def test_all_methods_of_a_panel_are_graded_on_the_same_images():
     for key, methods in grade.stored().items():
         assert len({values.shape for values in methods.values()}) == 1, key
+
+
+@pytest.mark.parametrize("share", [0, 0.5, 0.999])
+def test_half_a_file_of_grades_gets_one_sentence(share, tmp_path, monkeypatch):
+    shutil.copytree(STORED, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(grade, "FOLDER", tmp_path)
+    whole = (tmp_path / "cam.npz").read_bytes()
+    (tmp_path / "cam.npz").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(ValueError, match=r"cam\.npz is damaged: repair it with .* grade CAM again"):
+        grade.stored()
 
 
 def test_what_needs_no_network_is_graded_as_chance():

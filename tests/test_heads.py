@@ -155,6 +155,20 @@ def test_other_outputs_have_only_their_own_numbers(build):
     np.testing.assert_allclose(by_function, found, rtol=1e-5, atol=1e-6)
 
 
+def test_a_saved_model_in_one_layer_has_only_its_output(tmp_path):
+    model = classifier(activation="softmax")
+    model.export(str(tmp_path / "saved"), verbose=False)
+    saved = layers.TFSMLayer(str(tmp_path / "saved"), call_endpoint="serve")
+    wrapped, output = keras.Sequential([keras.Input((6, 6, 2)), saved]), dict(score="output")
+    with pytest.raises(ValueError, match="no logit that could be told: it ends in .*'output'"):
+        vizlib.logits(wrapped, X)
+    said = vizlib.engine.forward(wrapped, X, **output)
+    np.testing.assert_allclose(said, model(X), rtol=1e-5)
+    slope = vizlib.gradient(wrapped, X, 1, **output)
+    assert slope.any()
+    np.testing.assert_allclose(slope, vizlib.gradient(model, X, 1, **output), rtol=1e-4, atol=1e-7)
+
+
 def test_a_number_that_is_negative_keeps_its_sign():
     model = regression()
     model.set_weights(
@@ -395,6 +409,27 @@ def test_two_last_maps_are_refused_with_their_names(build):
         vizlib.grad_cam(model, X, 0)
     name = [layer.name for layer in model._flatten_layers() if "left" in layer.name][-1]
     assert vizlib.grad_cam(model, X, 0, layer=name).shape == (3, 4, 4)
+
+
+def conv_called_twice(x):
+    maps, pool = layers.Conv2D(4, 3, name="shared"), layers.GlobalAveragePooling2D()
+    return [pool(maps(view)) for view in (x, x[:, ::-1])]
+
+
+def backbone_called_twice(x):
+    i = keras.Input((6, 6, 2))
+    y = layers.Conv2D(4, 3, activation="relu", name="shared")(i)
+    backbone = keras.Model(i, layers.GlobalAveragePooling2D()(y), name="backbone")
+    return [backbone(x), backbone(x[:, ::-1])]
+
+
+@pytest.mark.parametrize("twice", [conv_called_twice, backbone_called_twice])
+@pytest.mark.parametrize("method", [vizlib.grad_cam, vizlib.hires_cam, vizlib.grad_cam_plus_plus])
+def test_last_maps_of_two_calls_of_one_layer_are_refused(twice, method):
+    x = keras.Input((6, 6, 2))
+    model = keras.Model(x, layers.Dense(3)(layers.Concatenate()(twice(x))))
+    with pytest.raises(ValueError, match="2 feature maps lead.*'shared' is called more than once"):
+        method(model, X, 0)
 
 
 def test_one_map_that_is_pooled_twice_is_one_map():

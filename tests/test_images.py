@@ -187,7 +187,6 @@ def _attention(x):
         lambda x: tf.roll(x, 1, 0),
         lambda x: tf.sort(x, axis=0),
         lambda x: x - tf.reshape(x, (1, -1, 4))[:, 0],
-        lambda x: x + tf.cast(keras.random.categorical(x, 1, dtype="int32"), "float32"),
     ],
 )
 def test_what_no_operation_tells_of_a_batch_is_seen_in_what_is_said(mix):
@@ -235,6 +234,11 @@ def test_a_model_that_draws_random_numbers_is_refused_and_augmentation_is_not():
     noisy = network(6, 5, 3, first=[layers.Lambda(lambda x: tf.nn.dropout(x, 0.5), name="noisy")])
     with pytest.raises(ValueError, match=r"draws random numbers when it is called \(noisy\)"):
         vizlib.gradient(noisy, images)
+    drawn = layers.Lambda(
+        lambda x: x * tf.cast(keras.random.categorical(x[:, 0, :, 0], 1), x.dtype)[..., None, None]
+    )
+    with pytest.raises(ValueError, match="draws random numbers"):
+        vizlib.logits(network(6, 5, 3, first=[drawn]), images)
     for kind in (layers.RandomHue, layers.RandomSharpness):
         model = network(6, 5, 3, first=[kind(0.3, value_range=(-3, 3))])
         want = model(images, training=False)

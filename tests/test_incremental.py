@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -195,13 +196,6 @@ def conv(y, **how):
     return layers.Conv2D(4, 3, **how)(y)
 
 
-class Scaled(keras.Model):
-    """A functional model with a call of its own."""
-
-    def call(self, x, training=None, mask=None):
-        return super().call(x * 2 - 1, training=training) / 3
-
-
 class Trains(layers.Layer):
     def call(self, x, training=True):
         return x * 3 + tf.roll(x, 1, 1) if training else x
@@ -313,10 +307,43 @@ def test_what_a_graph_of_layers_would_not_tell(name):
     check(randomized(pooled(x, make(x))), least=least)
 
 
-def test_a_call_of_its_own_is_what_is_followed():
-    x = keras.Input((12, 10, 3))
-    vectors = layers.GlobalAveragePooling2D()(conv(x, activation="relu"))
-    check(randomized(Scaled(x, layers.Dense(3)(vectors))), least=5)
+@pytest.mark.parametrize("kind", [keras.Model, keras.Sequential])
+def test_a_call_of_its_own_is_what_is_followed(kind):
+    class Scaled(kind):
+        def call(self, x, training=None, mask=None):
+            return super().call(x * 2 - 1, training=training) / 3
+
+    parts = [keras.Input((12, 10, 3)), layers.Conv2D(4, 3, activation="relu")]
+    parts += [layers.GlobalAveragePooling2D(), layers.Dense(3)]
+    chain = keras.Sequential(parts)
+    given = [parts] if kind is keras.Sequential else [chain.inputs[0], chain.outputs[0]]
+    model = randomized(Scaled(*given))
+    check(model, least=5)
+    images = np.random.default_rng(0).normal(size=(2, 12, 10, 3)).astype("float32")
+    clean = vizlib.occlusion(model, images, 1, patch=4).clean
+    np.testing.assert_allclose(clean, model(images)[:, 1], rtol=1e-4, atol=1e-5)
+
+
+def test_threads_that_share_a_fresh_model_trace_it_once_and_get_what_one_gets():
+    x, traced = shapes.pictures(), []
+
+    def found(threads):
+        model, _, _, _ = shapes.build(shapes.fused)
+        inner = model.get_layer("conv1")
+        plain, calls = inner.call, []
+        inner.__dict__["call"] = lambda *a, **k: calls.append(1) or plain(*a, **k)
+        with ThreadPoolExecutor(threads) as pool:
+            made = [pool.submit(vizlib.occlusion, model, x, k, patch=2) for k in (0, 1, 2, 0)]
+        traced.append(len(calls))
+        return [one.result() for one in made]
+
+    for ours, alone in zip(found(4), found(1)):
+        assert ours.path == "incremental"
+        np.testing.assert_allclose(ours.scores, alone.scores, rtol=1e-5, atol=1e-5)
+    model = shapes.build(shapes.fused)[0]
+    full = vizlib.occlusion(model, x, 0, patch=2, incremental=False)
+    np.testing.assert_allclose(ours.scores, full.scores, rtol=1e-5, atol=1e-5)
+    assert traced[0] == traced[1] > 0
 
 
 @pytest.mark.parametrize("slope", [0.01, 0.3, 0.7])

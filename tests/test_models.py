@@ -351,6 +351,9 @@ def test_weights_that_are_not_this_networks(tmp_path):
             vizlib.load("pocket", weights=tmp_path / f"{name}.weights.h5")
     with pytest.raises(FileNotFoundError, match="no file of weights"):
         vizlib.load("pocket", weights=tmp_path / "none.weights.h5")
+    for wrong in (1.5, 1, None, []):
+        with pytest.raises(ValueError, match="weights are 'default', 'random' or the path of a fi"):
+            vizlib.load("pocket", weights=wrong)
 
 
 def test_weights_that_cannot_be_fetched(monkeypatch):

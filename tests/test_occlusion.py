@@ -229,6 +229,29 @@ def test_a_function_is_covered_like_the_model_that_it_calls():
     np.testing.assert_allclose(total.clean[:, None, None] - total.scores, grey[..., 0])
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning:tensorflow")  # of the interpreter's next home
+def test_a_tflite_interpreter_goes_into_a_function():
+    model, x = mean_pooling(), some_images(1)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    interpreter = tf.lite.Interpreter(model_content=converter.convert())
+    interpreter.allocate_tensors()
+    places = interpreter.get_input_details(), interpreter.get_output_details()
+    taken, given = (details[0]["index"] for details in places)
+
+    def one(image):
+        interpreter.set_tensor(taken, image[None])
+        interpreter.invoke()
+        return interpreter.get_tensor(given)[0]
+
+    ours, theirs = (
+        vizlib.occlusion(by, x, 1, patch=4, stride=3)
+        for by in (model, lambda images: [one(image) for image in images])
+    )
+    np.testing.assert_allclose(theirs.scores, ours.scores, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match=r"model is a keras\.Model, not Interpreter"):
+        vizlib.occlusion(interpreter, x, 1, patch=4)
+
+
 @pytest.mark.parametrize("incremental", [True, False])
 @pytest.mark.parametrize("head", ["sigmoid", None])
 def test_the_mean_of_a_mask(head, incremental, monkeypatch):
@@ -329,6 +352,7 @@ def test_bad_input_gets_one_sentence(options, says, incremental):
         (lambda x: "cat", "that the function returns"),
         (lambda x: [[1, 2], [3]], "that the function returns"),
         (lambda x: np.full((len(x), 3), np.nan), "NaN or infinite"),
+        (lambda x: np.full((len(x), 3), 1e300), "the function returns hold numbers beyond 1e38"),
         (lambda x: x.mean((1, 2, 3)), "\\(n, K\\) for n images, not \\(2,\\) for 2"),
         (lambda x: np.zeros((1, 3)), "\\(n, K\\) for n images, not \\(1, 3\\) for 2"),
         (lambda x: x, "has no classes"),
@@ -348,6 +372,7 @@ def test_what_a_function_cannot_do_gets_one_sentence():
         (some_images()[0], "\\(N, H, W, C\\)"),
         (some_images()[:0], "\\(N, H, W, C\\)"),
         (np.full((1, 4, 4, 3), np.nan), "NaN"),
+        (np.full((1, 4, 4, 3), 1e300), "Images hold numbers beyond 1e38"),
         ("x", "real numbers"),
     ):
         with pytest.raises(ValueError, match=says):

@@ -40,6 +40,8 @@ def test_numbers_of_every_kind():
         MAP.tolist(),
         9 * MAP,
         1e-30 * MAP,
+        1e-300 * MAP,
+        1e300 * MAP,
     ):
         np.testing.assert_array_equal(show.overlay(GREY, heat), want)
     for limits in ((0, 1), [0.0, 1.0], np.array([0, 1]), (np.float32(0), np.float64(1))):

@@ -375,6 +375,13 @@ def two_inputs():
     return keras.Model([x, y], layers.Dense(3)(flat), name="pair")
 
 
+def channels_first():
+    x = keras.Input((3, 16, 16))
+    y = layers.Conv2D(4, 3, data_format="channels_first")(x)
+    y = layers.GlobalAveragePooling2D("channels_first")(y)
+    return keras.Model(x, layers.Dense(3)(y), name="other")
+
+
 def of_any_size():
     return keras.Sequential(
         [keras.Input((None, None, 3)), layers.Rescaling(1 / 255), layers.Conv2D(4, 3), *head()]
@@ -387,9 +394,17 @@ def of_any_size():
         (3, {}, "takes a keras.Model, not int"),
         (keras.Sequential([layers.Dense(3)]), {}, "no weights yet"),
         (two_inputs(), {}, "'pair' does not take one batch of images"),
+        (
+            channels_first(),
+            {},
+            "'other' takes images with the channels first",
+        ),
         (several(), {}, r"gives \(N, 3\), \(N, 2\).*model\.outputs\[0\]"),
         (backbone(), {}, r"gives \(N, 8, 6, 6\)"),
         (plain, dict(labels=["a"]), "3 classes and there are 1 labels"),
+        (plain, dict(labels=3), "labels are a list of names, one per class, not 3"),
+        (plain, dict(labels="cat"), "labels are a list of names, one per class, not 'cat'"),
+        (plain, dict(preprocess="x"), "preprocess is a function of images, .* not 'x'"),
         (plain, dict(size=32), r"takes images of \(32, 24\), not of \(32, 32\)"),
         (plain, dict(preprocess=lambda x: x[:, ::2]), r"preprocess gives \(1, 16, 24, 3\)"),
         (plain, dict(preprocess=lambda x: x / 0), "preprocess gives"),

@@ -167,6 +167,15 @@ def test_what_does_not_end_or_takes_too_long_is_given_up(server, monkeypatch):
     assert not kept(server[1])
 
 
+def test_what_is_too_large_is_given_up_before_it_is_whole(server, monkeypatch):
+    size = (server[0] / "hen.png").stat().st_size
+    monkeypatch.setattr(photos, "BYTES", size - 1)
+    with pytest.raises(FileNotFoundError, match="could not be fetched"):
+        photos.load("hen")
+    monkeypatch.setattr(photos, "BYTES", size)
+    np.testing.assert_array_equal(photos.load("hen"), COLOURS)
+
+
 def test_no_network(server, monkeypatch):
     monkeypatch.setitem(photos.FETCHED, "hen", ("http://127.0.0.1:9/hen.png", "0" * 64))
     with pytest.raises(FileNotFoundError, match="connect once, or take one that is here, 'hens'"):
@@ -349,7 +358,23 @@ def test_fit_refuses_what_is_no_image_or_no_size():
     for wrong in (image / 255, image[..., 0], image[None], image[:0], "hens"):
         with pytest.raises(ValueError, match="one uint8 image"):
             photos.fit(wrong, 5)
-    for size in (0, -3, 2.5, 227.0, "5", None, True, (5, 0), (5, 2.5), (), (5,), (5, 5, 3)):
+    for size in (
+        2**70,
+        2**16,
+        (5, 2**70),
+        0,
+        -3,
+        2.5,
+        227.0,
+        "5",
+        None,
+        True,
+        (5, 0),
+        (5, 2.5),
+        (),
+        (5,),
+        (5, 5, 3),
+    ):
         with pytest.raises(ValueError, match="size is a whole number of at least 1, or two"):
             photos.fit(image, size)
 

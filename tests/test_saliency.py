@@ -241,6 +241,12 @@ def test_a_bar_counts_the_batches(capfd):
         (vizlib.smoothgrad, {"samples": 2.0}, "samples is a whole number"),
         (vizlib.smoothgrad, {"noise": -0.1}, "noise is a share"),
         (vizlib.smoothgrad, {"noise": np.nan}, "noise is a share"),
+        (
+            vizlib.smoothgrad,
+            {"noise": np.eye(3)},
+            r"noise is a share.* not array\(\[\[1\., .*\)\.$",
+        ),
+        (vizlib.smoothgrad, {"samples": 2**70}, "samples is a whole number from 1 to 1000000"),
         (vizlib.integrated_gradients, {"steps": 0}, "steps is a whole number"),
         (
             vizlib.integrated_gradients,
@@ -270,6 +276,27 @@ def test_a_bar_counts_the_batches(capfd):
 def test_bad_arguments(method, given, says):
     with pytest.raises(ValueError, match=says):
         method(shapes.build(shapes.fused)[0], x3, **given)
+
+
+@pytest.mark.parametrize(
+    "maps, says",
+    [
+        (x3 * np.nan, "maps hold NaN"),
+        (x3 + np.inf, "maps hold NaN or infinite"),
+        (x3 * np.float64(1e300), "maps hold numbers beyond 1e38: divide them"),
+        (x3 * 1j, "maps must be real numbers, not complex64"),
+        ("maps", "maps must be real numbers"),
+        (None, "maps must be real numbers"),
+        ([[1], [1, 2]], "maps cannot be read as an array"),
+        *[
+            (wrong, r"maps have the shape of the images, \(3, 8, 8, 3\), not \(")
+            for wrong in (x3[0], x3[:1], x3[..., 0], x3[..., :1], 3.0)
+        ],
+    ],
+)
+def test_the_residual_of_what_are_no_maps(maps, says):
+    with pytest.raises(ValueError, match=says):
+        residual(shapes.build(shapes.fused)[0], x3, maps, 0)
 
 
 def test_bad_images():

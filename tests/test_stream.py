@@ -84,6 +84,18 @@ def test_batches_of_other_sizes_where_the_model_takes_them(open_model, model):
         vizlib.features(model, sizes)
 
 
+class Endless(keras.utils.PyDataset):
+    num_batches = None
+
+    def __getitem__(self, i):
+        return X
+
+
+class WithoutLength(keras.utils.PyDataset):
+    def __getitem__(self, i):
+        return X
+
+
 def endless():
     while True:
         yield X
@@ -98,6 +110,8 @@ def endless():
         ([X.astype("uint8")], "uint8"),
         (X[0], r"images\[None\]"),
         (dataset.from_tensor_slices(X).batch(2).repeat(), "never ends.*take"),
+        (Endless(), "never ends: give a PyDataset with a __len__"),
+        (WithoutLength(), "never ends: give a PyDataset with a __len__"),
         (dataset.from_tensor_slices({"image": X}).batch(2), "batch holds image: say which"),
         (["a.jpg", "b.jpg"], "names of files.*photos.load"),
         ("a.jpg", "Data are images"),

@@ -391,6 +391,7 @@ def test_no_more_images_at_a_time_than_asked_for():
         (dict(maps=np.full((2, 3, 5), np.nan)), "NaN"),
         *((dict(maps=maps), says) for maps, says in NO_MAPS),
         *((dict(steps=bad), "steps is a whole number") for bad in (0, 2.0, "4", None, np.array(4))),
+        (dict(steps=2**70), "steps is a whole number from 1 to 1000000"),
         (dict(batch_size=0), "batch_size"),
         (dict(fill="grey"), "'grey'"),
         (dict(fill=(1.0, 2.0, 3.0)), r"a colour \(2,\)"),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import engine
-from ._checks import as_array
+from ._checks import as_numbers
 from .gradients import gradient
 from .types import Images, LayerLike, Score, Target, Unit
 
@@ -139,7 +139,8 @@ def pool(maps: np.ndarray, size: int = 2) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValueError
-        Maps of another shape, or smaller than a window; a size that is no whole number.
+        Maps of another shape, smaller than a window, or no finite real numbers; a size that is no
+        whole number.
 
     Examples
     --------
@@ -150,7 +151,8 @@ def pool(maps: np.ndarray, size: int = 2) -> tuple[np.ndarray, np.ndarray]:
     (4, 2)
     """
     engine.check_count(size, "size")
-    maps = as_array(maps, "Maps")
+    as_numbers(maps, "Maps")
+    maps = np.asarray(maps)  # of its own type
     if maps.ndim != 4 or min(maps.shape[1:3]) < size:
         raise ValueError(
             f"Give maps (N, H, W, C) of at least {size} x {size} positions, not {maps.shape}."
@@ -194,7 +196,8 @@ def unpool(signal: np.ndarray, switches: np.ndarray, size: int = 2) -> np.ndarra
            [4, 0]])
     """
     engine.check_count(size, "size")
-    signal, switches = as_array(signal, "Signals"), as_array(switches, "Switches")
+    as_numbers(signal, "Signals")
+    signal, switches = np.asarray(signal), as_numbers(switches, "Switches")
     if (
         signal.ndim != 4
         or signal.shape != switches.shape

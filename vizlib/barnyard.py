@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from . import data
-from ._checks import as_array, as_numbers
+from ._checks import as_array, as_numbers, check_size
 
 # In the order of the networks' outputs.
 CLASSES = ("hen", "labrador", "tabby", "pig", "sheep", "cow", "duck")
@@ -153,7 +153,8 @@ def load(
     Raises
     ------
     ValueError
-        Unknown split, class or seed (the sentence names the known ones), or a damaged file.
+        Unknown split, class or seed (the sentence names the known ones); a size that is none; a
+        damaged file.
     FileNotFoundError
         A missing file; the sentence names the command that repairs it.
 
@@ -168,7 +169,8 @@ def load(
     rows = [row for row in _index() if row["split"] == split]
     for column, wanted in (("class", classes), ("seed", seeds)):
         if wanted is not None:
-            wanted = [str(w) for w in ([wanted] if np.isscalar(wanted) else wanted)]
+            several = np.iterable(wanted) and not isinstance(wanted, str | bytes)
+            wanted = [str(w) for w in (wanted if several else [wanted])]
             known = list(dict.fromkeys(row[column] for row in rows))
             listed = f"{known[0]} to {known[-1]}" if column == "seed" else ", ".join(known)
             if not wanted:
@@ -394,11 +396,11 @@ def _parts():
 
 
 def _read(rows, size):
-    height, width = (size, size) if size is None or np.isscalar(size) else size
+    turned = None if size is None else check_size(size, "size")[::-1]  # as Pillow has it
 
     def pixels(name, sha256, resample):
         with Image.open(io.BytesIO(data.read(f"barnyard/{name}", sha256))) as image:
-            return np.asarray(image if size is None else image.resize((width, height), resample))
+            return np.asarray(image.resize(turned, resample) if turned else image)
 
     images = [pixels(r["file"], r["sha256"], Image.Resampling.LANCZOS) for r in rows]
     masks = [

@@ -8,7 +8,7 @@ The methods differ in `weigh` only: from the gradients of the score by the maps,
 import numpy as np
 
 from . import engine
-from ._checks import as_numbers, check_size
+from ._checks import as_numbers, as_singles, check_size
 from .backprop import guided_backprop
 from .engine import Implied
 from .patches import ReceptiveField, field_or_none
@@ -335,7 +335,7 @@ def upsample(maps: Maps, size: Size, *, field: ReceptiveField | None = None) -> 
     >>> vizlib.upsample([[[0, 4]]], (1, 4))
     array([[[0., 1., 3., 4.]]], dtype=float32)
     """
-    maps, size = as_numbers(maps, "Maps").astype("float32"), check_size(size, "size")
+    maps, size = as_singles(maps, "Maps"), check_size(size, "size")
     if maps.ndim not in (3, 4) or 0 in maps.shape:
         raise ValueError(f"Maps have the shape (N, h, w) or (N, h, w, C), not {maps.shape}.")
     if field is None:  # cells of an even grid

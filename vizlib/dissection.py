@@ -1,12 +1,11 @@
 """What does a unit detect? Its strongest activations against masks of things that have names."""
 
-import reprlib
 from typing import NamedTuple
 
 import numpy as np
 
 from . import engine
-from ._checks import as_array, as_numbers, check_whole
+from ._checks import as_array, as_numbers, check_whole, quoted
 from .class_maps import upsample
 from .patches import ReceptiveField, field_or_none
 from .types import Images, LayerLike
@@ -116,7 +115,7 @@ def dissect(
         )
     wanted = as_numbers(share, "share")
     if wanted.shape or not 0 < wanted < 1:
-        raise ValueError(f"share lies between 0 and 1, not {reprlib.repr(wanted.tolist())}.")
+        raise ValueError(f"share lies between 0 and 1, not {quoted(wanted.tolist())}.")
     engine.check_count(shuffles, "shuffles")
     check_whole(seed, "seed")
     engine.check_count(batch_size, "batch_size")

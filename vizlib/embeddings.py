@@ -1,11 +1,9 @@
 """Images as points: feature vectors, who is near whom, and two ways to see them in a plane."""
 
-import reprlib
-
 import numpy as np
 
 from . import engine
-from ._checks import as_numbers, check_whole
+from ._checks import as_numbers, check_whole, quoted
 from .types import Data, LayerLike
 
 
@@ -197,7 +195,7 @@ def tsne(x: np.ndarray, *, perplexity: float = 30, seed: int = 0) -> np.ndarray:
     if isinstance(perplexity, bool) or not isinstance(
         perplexity, int | float | np.integer | np.floating
     ):
-        raise ValueError(f"perplexity is a number of at least 1, not {reprlib.repr(perplexity)}.")
+        raise ValueError(f"perplexity is a number of at least 1, not {quoted(perplexity)}.")
     if not 1 <= perplexity < len(x):
         raise ValueError(
             f"A perplexity of {perplexity} needs more than {max(perplexity, 1)} points, "

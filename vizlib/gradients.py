@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 
 from . import engine
-from ._checks import as_numbers, check_whole
+from ._checks import as_singles, check_whole, quoted
 from .types import Fill, Images, LayerLike, Score, Target, Unit
 
 
@@ -184,7 +184,7 @@ def smoothgrad(
     engine.check_count(batch_size, "batch_size")
     check_whole(seed, "seed")
     if not engine.is_number(noise) or not 0 <= noise < np.inf:
-        raise ValueError(f"noise is a share of the image's range, 0 or more, not {noise!r}.")
+        raise ValueError(f"noise is a share of the image's range, 0 or more, not {quoted(noise)}.")
     images = engine.check_images(model, images)
     target = engine.resolve(model, images, target, score=score, batch_size=batch_size)
     deviation = np.float32(noise) * np.ptp(images, (1, 2, 3))
@@ -302,7 +302,7 @@ def residual(
     >>> bool(abs(vizlib.residual(model, images, maps, 1)[0]) < 1e-5)
     True
     """
-    images, maps = engine.check_images(model, images), as_numbers(maps, "maps")
+    images, maps = engine.check_images(model, images), as_singles(maps, "maps")
     if maps.shape != images.shape:
         raise ValueError(f"maps have the shape of the images, {images.shape}, not {maps.shape}.")
     start = engine.canvas(0 if baseline is None else baseline, images.shape[1:], "baseline")
@@ -313,7 +313,7 @@ def residual(
     )
     first = np.broadcast_to(first, last.shape)
     difference = engine.pick(last, target, score) - engine.pick(first, target, score)
-    return np.sum(maps, (1, 2, 3)) - difference
+    return np.sum(maps, (1, 2, 3), float) - difference
 
 
 def _both_signs(rng, shape):

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from . import data
-from ._checks import as_array, check_size
+from ._checks import as_array, check_size, quoted
 from .keras_internals import calls, channels, inner_layers, inputs
 from .types import Images, LayerLike, Size
 
@@ -130,7 +130,15 @@ class Net:
         """
         size = _size_of(model, size)
         classes = _classes_of(model, size)
-        labels = tuple(map(str, range(classes)) if labels is None else labels)
+        names = range(classes) if labels is None else labels
+        if isinstance(names, str) or not np.iterable(names):
+            raise ValueError(f"labels are a list of names, one per class, not {quoted(names)}.")
+        if not (preprocess is None or callable(preprocess)):
+            raise ValueError(
+                "preprocess is a function of images, such as lambda x: x / 255, not "
+                f"{quoted(preprocess)}."
+            )
+        labels = tuple(map(str, names))
         if len(labels) != classes:
             raise ValueError(
                 f"{model.name!r} has {classes} classes and there are {len(labels)} labels: give "
@@ -307,6 +315,10 @@ def load(name: str | os.PathLike | None = None, *, weights: str | os.PathLike = 
     >>> vizlib.load("squeezenet", weights="random").stages
     ('conv1', 'fire3_concat', 'fire5_concat', 'fire7_concat', 'fire9_concat')
     """
+    if not isinstance(weights, str | os.PathLike):
+        raise ValueError(
+            f"weights are 'default', 'random' or the path of a file, not {quoted(weights)}."
+        )
     if name is None and weights == "default":
         weights = os.environ.get("VIZLIB_WEIGHTS") or "default"
     builders = {n.lower(): f for n, f in vars(keras.applications).items() if n[0].isupper()}
@@ -385,7 +397,9 @@ def class_number(net: Net, target: str | int) -> int:
     if isinstance(target, str):
         return net.index(target)
     if not isinstance(target, int | np.integer) or not 0 <= target < len(net.labels):
-        raise ValueError(f"{net.name} has the classes 0 to {len(net.labels) - 1}, not {target!r}.")
+        raise ValueError(
+            f"{net.name} has the classes 0 to {len(net.labels) - 1}, not {quoted(target)}."
+        )
     return int(target)
 
 
@@ -706,6 +720,11 @@ def _size_of(model, size):
             f"{model.name!r} does not take one batch of images (N, H, W, C): build a model that "
             "does, with all other inputs held fixed."
         )
+    if given and channels_first(given[0].shape):
+        raise ValueError(
+            f"{model.name!r} takes images with the channels first: build a model that takes (N, H, "
+            "W, C), with its own Permute before this one."
+        )
     known = tuple(given[0].shape[1:3]) if given else (None, None)
     if size is None:
         if None in known:
@@ -715,6 +734,19 @@ def _size_of(model, size):
     if any(k not in (None, s) for k, s in zip(known, size)):
         raise ValueError(f"{model.name!r} takes images of {known}, not of {size}.")
     return size
+
+
+def channels_first(shape: tuple) -> bool:
+    """Whether images of a shape, None where it is open, have their channels in front.
+
+    Examples
+    --------
+    >>> from vizlib.models import channels_first
+    >>> channels_first((None, 3, 224, 224))
+    True
+    """
+    first = len(shape) == 4 and shape[1] in (1, 3, 4)
+    return first and shape[2] == shape[3] and (shape[3] or 0) > 4
 
 
 def _classes_of(model, size):

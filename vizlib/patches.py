@@ -1,13 +1,12 @@
 """What is a unit looking for? The window of pixels it sees, the patches that excite it most."""
 
-import reprlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from . import engine, keras_internals
-from ._checks import as_array, as_numbers, check_size, check_whole
+from ._checks import as_array, as_numbers, check_size, check_whole, quoted
 from .engine.sight import sights
 from .types import Data, LayerLike, Size
 
@@ -217,8 +216,8 @@ def top_patches(
     (array([[1]]), array([[[2, 0, 4, 2]]]))
     """
     channels = _channels(channels)
-    engine.check_count(k, "k")
-    engine.check_count(per_image, "per_image")
+    check_whole(k, "k", 1)
+    check_whole(per_image, "per_image", 1)
     best, seen, field, size = None, 0, None, None
     for batch, _ in engine.stream(model, data, batch_size=batch_size, progress=progress):
         maps = engine.forward(model, batch, _or_last_map(layer), batch_size=batch_size)
@@ -365,7 +364,7 @@ def crop(pictures: np.ndarray, found: Patches, *, fill: float = 127) -> np.ndarr
     if level.shape or not limits.min <= level <= limits.max:
         raise ValueError(
             f"fill is a number of the pictures' type, {pictures.dtype}, not "
-            f"{reprlib.repr(level.tolist())}."
+            f"{quoted(level.tolist())}."
         )
     size = found.box[0, 0, 2:] - found.box[0, 0, :2]
     patches = np.full((*found.image.shape, *size, *pictures.shape[3:]), fill, pictures.dtype)
@@ -386,7 +385,7 @@ def _channels(channels):
         found = np.asarray(None)
     if found.ndim != 1 or not found.size or found.dtype.kind not in "iu" or found.min() < 0:
         raise ValueError(
-            f"channels are a number or a list of numbers, from 0 on, not {reprlib.repr(channels)}."
+            f"channels are a number or a list of numbers, from 0 on, not {quoted(channels)}."
         )
     return found
 

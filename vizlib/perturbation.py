@@ -1,6 +1,5 @@
 """What happens to a class if a window of the image is covered?"""
 
-import reprlib
 import warnings
 from functools import partial
 from typing import NamedTuple
@@ -9,7 +8,7 @@ import keras
 import numpy as np
 
 from . import engine
-from ._checks import as_array, as_numbers, check_choice
+from ._checks import as_array, as_singles, check_choice, quoted
 from .incremental import follow
 from .types import Fill, Images, Score, Target
 
@@ -216,23 +215,23 @@ SAME = 1e-2
 
 def _images(images):
     """Images for a function, float32 (N, H, W, C), of which nothing else is known."""
-    images = as_numbers(images, "Images")
+    images = as_singles(images, "Images")
     if images.ndim != 4 or 0 in images.shape:
         raise ValueError(f"Images have the shape (N, H, W, C), N at least 1, not {images.shape}.")
-    return images.astype("float32")
+    return images
 
 
 def _checked(function):
     """What a function predicts, if it is an array of finite numbers with a row for each image."""
 
     def predict(images):
-        predicted = as_numbers(function(images), "The numbers that the function returns")
+        predicted = as_singles(function(images), "The numbers that the function returns")
         if predicted.ndim < 2 or len(predicted) != len(images) or not predicted.size:
             raise ValueError(
                 f"The function returns numbers (n, K) for n images, not {predicted.shape} for "
                 f"{len(images)}."
             )
-        return predicted.astype("float32")
+        return predicted
 
     return predict
 
@@ -267,7 +266,7 @@ def _pair(value, name):
     if pair.shape not in ((), (2,)) or pair.dtype.kind not in "iu" or (pair < 1).any():
         raise ValueError(
             f"{name} is a whole number of pixels, or (vertical, horizontal), of at least 1, not "
-            f"{reprlib.repr(value)}."
+            f"{quoted(value)}."
         )
     return tuple(np.broadcast_to(pair, 2).tolist())
 

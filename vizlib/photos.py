@@ -14,7 +14,6 @@ import importlib.util
 import io
 import os
 import re
-import reprlib
 import threading
 import time
 import urllib.request
@@ -26,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from . import data
-from ._checks import as_array, check_size
+from ._checks import as_array, check_size, quoted
 from .types import Size
 
 SHIPPED = {
@@ -162,7 +161,7 @@ def load(name: str | os.PathLike | BinaryIO) -> np.ndarray:
         return _read(name, os.path.basename(str(getattr(name, "name", "the file"))))
     if not isinstance(name, str | os.PathLike):
         raise ValueError(
-            f"load takes the name of a photograph or the path of a file, not {reprlib.repr(name)}."
+            f"load takes the name of a photograph or the path of a file, not {quoted(name)}."
         )
     if os.path.isfile(name):
         return _read(name, os.path.basename(name))
@@ -262,7 +261,7 @@ def load_folder(path: str | os.PathLike, size: Size) -> tuple[np.ndarray, list[s
     ((100, 32, 32, 3), 'hen_00000.jpg')
     """
     if not isinstance(path, str | os.PathLike) or not os.path.isdir(path):
-        raise ValueError(f"load_folder takes the path of a folder, not {reprlib.repr(path)}.")
+        raise ValueError(f"load_folder takes the path of a folder, not {quoted(path)}.")
     images, names, wrong = [], [], []
     for file in sorted(Path(path).iterdir()):
         if file.is_file() and not file.name.startswith("."):

@@ -4,7 +4,6 @@ Functions that draw return a matplotlib Figure; `figure` puts it on the page.
 """
 
 import io
-import reprlib
 import warnings
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from . import photos
-from ._checks import as_array, as_numbers
+from ._checks import as_array, as_numbers, as_singles, quoted
 from .backprop import guided_backprop
 from .class_maps import grad_cam, upsample
 from .embeddings import features, neighbours
@@ -113,6 +112,11 @@ def grid(
     -------
     matplotlib.figure.Figure
 
+    Raises
+    ------
+    ValueError
+        Not one image.
+
     Examples
     --------
     >>> import numpy as np
@@ -122,9 +126,11 @@ def grid(
     ['map', 'the rest']
     """
     images = list(images)
+    shapes = [image.shape for image in images if image is not None]
+    if not shapes:
+        raise ValueError("A grid shows at least one image or map: give one.")
     columns = columns or min(len(images), max(1, int(np.ceil(np.sqrt(2 * len(images))))))
     lines = -(-len(images) // columns)
-    shapes = [image.shape for image in images if image is not None]
     cell = (width - 0.9 * bool(rows) - 0.8 * bool(limits)) / columns
     height = lines * cell * max(s[0] / s[1] for s in shapes) + 0.22 * (
         lines if len(titles) > columns else bool(titles)
@@ -174,6 +180,11 @@ def signed(maps: Maps, *, share: float = 1.0) -> np.ndarray:
     Each map goes by its own largest value or, with a `share` below 1, by the value that this share
     of its values does not exceed; the rest is drawn as bright as that.
 
+    Raises
+    ------
+    ValueError
+        Maps of another shape, or that are no finite real numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -182,7 +193,9 @@ def signed(maps: Maps, *, share: float = 1.0) -> np.ndarray:
     >>> show.signed(maps).ravel().tolist()
     [0.0, 0.5, 0.75]
     """
-    maps = np.asarray(maps, "float32")
+    maps = as_singles(maps, "Maps")
+    if maps.ndim < 3 or not maps.size:
+        raise ValueError(f"Maps have the shape (N, h, w, 3), not {maps.shape}.")
     size, axes = np.abs(maps), (-3, -2, -1)
     top = (
         size.max(axes, keepdims=True)
@@ -249,13 +262,14 @@ def overlay(
     ends = as_numbers((0, max(heat.max(), 0) or 1) if limits is None else limits, "limits")
     if ends.shape != (2,) or ends[0] >= ends[1]:
         raise ValueError(
-            f"limits are two rising numbers, (low, high), not {reprlib.repr(ends.tolist())}."
+            f"limits are two rising numbers, (low, high), not {quoted(ends.tolist())}."
         )
     cover = as_numbers(strength, "strength")
     if cover.shape or not 0 <= cover <= 1:
-        raise ValueError(f"strength is a number from 0 to 1, not {reprlib.repr(cover.tolist())}.")
+        raise ValueError(f"strength is a number from 0 to 1, not {quoted(cover.tolist())}.")
     low, high = ends.tolist()
-    level = np.clip((heat.astype("float32") - low) / (high - low), 0, 1)
+    # of halves, so that no difference overflows
+    level = np.clip((heat / 2 - low / 2) / (high / 2 - low / 2), 0, 1).astype("float32")
     level = Image.fromarray(level).resize(picture.shape[1::-1], Image.Resampling.BILINEAR)
     level = np.asarray(level)[..., None]
     colour = colormaps["inferno"](level[..., 0])[..., :3] * 255
@@ -377,6 +391,11 @@ def scatter(
     -------
     matplotlib.figure.Figure
 
+    Raises
+    ------
+    ValueError
+        Points that are no finite real numbers (N, 2); groups of another number.
+
     Examples
     --------
     >>> from vizlib import show
@@ -385,6 +404,12 @@ def scatter(
     >>> [axes.get_title() for axes in fig.axes]
     ['animal', 'cap']
     """
+    points, counts = as_numbers(points, "points"), {len(groups) for groups in panels.values()}
+    if points.ndim not in (2, 3) or points.shape[-1] != 2 or counts != {points.shape[-2]}:
+        raise ValueError(
+            "Give points (N, 2) and, for each panel, N names of groups, not points "
+            f"{points.shape} and {' or '.join(map(str, sorted(counts)))} names."
+        )
     points = np.broadcast_to(points, (len(panels), *np.shape(points)[-2:]))
     fig = Figure((width, width / len(panels) + 0.7), dpi=DPI, layout="constrained")
     named = dict(fontsize=8, frameon=False, markerscale=2, handletextpad=0)

@@ -12,14 +12,16 @@ figure.png. Seconds and memory stand apart in cost.csv: they belong to a machine
 
 import csv
 import hashlib
+import io
 import itertools
 import resource
 import subprocess
 import sys
 import time
+import zlib
 from functools import cache, partial
 from pathlib import Path
-from zlib import crc32
+from zipfile import BadZipFile
 
 import vizlib  # before TensorFlow, which it keeps silent
 
@@ -126,9 +128,9 @@ def integrated(model, x, k):
 
 def noise(model, x, k):
     """Fresh for each image and for each network's last weights."""
-    last = crc32(model.weights[-2].numpy())
+    last = zlib.crc32(model.weights[-2].numpy())
     return np.stack(
-        [np.random.default_rng((crc32(image), last)).random(image.shape[:2]) for image in x]
+        [np.random.default_rng((zlib.crc32(image), last)).random(image.shape[:2]) for image in x]
     )
 
 
@@ -464,17 +466,29 @@ def file(method):
     return FOLDER / f"{method.lower().replace(' ', '_')}.npz"
 
 
+def known(method):
+    """The grades in a method's file, whole or not at all."""
+    content = io.BytesIO((path := file(method)).read_bytes())
+    try:
+        with np.load(content) as grades:
+            return dict(grades)
+    except (ValueError, EOFError, BadZipFile, zlib.error) as error:  # NumPy's and zipfile's own
+        raise ValueError(
+            f"{path} is damaged: repair it with `git checkout`, or delete it and grade {method} "
+            "again."
+        ) from error
+
+
 def stored():
     """{(view, set, grade): {method: (networks, N)}}."""
     found = {}
     for method in METHODS:
-        with np.load(file(method)) as grades:
-            for key, values in grades.items():
-                where, *name = key.split("/")[1:]
-                if where == "mosaics":
-                    values = np.array([values[mosaics() == photo].mean() for photo in sure()])
-                rows = found.setdefault((name[0], where, name[1]), {})
-                rows.setdefault(method, []).append(values)
+        for key, values in known(method).items():
+            where, *name = key.split("/")[1:]
+            if where == "mosaics":
+                values = np.array([values[mosaics() == photo].mean() for photo in sure()])
+            rows = found.setdefault((name[0], where, name[1]), {})
+            rows.setdefault(method, []).append(values)
     return {key: {m: np.stack(v) for m, v in rows.items()} for key, rows in found.items()}
 
 
@@ -571,10 +585,8 @@ def main():
         write("networks.csv", list(networks()))
     for where, grader, seeds, images in sets():
         for seed, method in itertools.product(seeds, METHODS):
-            grades, path = {}, file(method)
-            if path.is_file():
-                with np.load(path) as known:
-                    grades = dict(known)
+            path = file(method)
+            grades = known(method) if path.is_file() else {}
             if any(key.startswith(f"{seed}/{where}/") for key in grades):
                 continue
             since = time.perf_counter()

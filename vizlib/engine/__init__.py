@@ -9,7 +9,7 @@ sees), `sight` (what a layer sees of the image).
 import numpy as np
 import tensorflow as tf
 
-from .._checks import check_choice
+from .._checks import as_array, check_choice
 from ..types import Images
 from . import head
 from .head import SCORES, both_sides, check_target, slopes
@@ -144,8 +144,8 @@ def backward(
     of = Of.LOG_ODDS if log_odds else of
     found = compiled(model, images.shape[1:], rule=relu, layer=layer, at=at, score=score, of=of)
     if of is Of.UNIT:
-        shape = found.start
-        if None in shape and np.ndim(unit):  # open sizes
+        shape, unit = found.start, as_array(unit, "unit")
+        if None in shape and unit.ndim:  # open sizes
             shape = forward(model, images[:1], layer).shape[1:]
         choice = _positions(unit, shape, len(images))
     elif of is Of.WEIGHTED:
@@ -257,10 +257,7 @@ def _call(found, *arrays):
 
 def _positions(unit, shape, n):
     """(n, 3): row, column, channel of each unit; row -1: where the channel is largest."""
-    try:
-        unit = np.atleast_1d(np.asarray(unit))
-    except ValueError:
-        unit = np.asarray([None])
+    unit = np.atleast_1d(unit)
     limits = np.array(
         [s or np.iinfo("int32").max for s in (shape if len(unit) == 3 else shape[-1:])]
     )

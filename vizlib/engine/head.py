@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from .._checks import quoted
 from .walk import back, dependents
 from .windows import WEIGHTED
 
@@ -231,7 +232,7 @@ def check_target(target, shape, n):
     if not np.issubdtype(numbers.dtype, np.integer) or numbers.shape not in ((), (n,)):
         raise ValueError(
             f"target is None, a class number, {n} class numbers (one per image) or a function, "
-            f"not {_short(target)}."
+            f"not {quoted(target)}."
         )
     if numbers.min() < 0 or numbers.max() > last:
         wrong = numbers.min() if numbers.min() < 0 else numbers.max()
@@ -239,15 +240,10 @@ def check_target(target, shape, n):
     return np.broadcast_to(numbers, n).astype("int32")
 
 
-def _short(value):
-    text = repr(value)
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
 def given(target, said):
     """(N,): the score that a function of the user's makes of what is said, (N, ...)."""
     if isinstance(target, type):
-        raise ValueError(f"target is a class number or a function, not {_short(target)}.")
+        raise ValueError(f"target is a class number or a function, not {quoted(target)}.")
     value = target(said)
     if not tf.is_tensor(value) or value.shape != said.shape[:1]:
         got = f"shape {value.shape}" if tf.is_tensor(value) else type(value).__name__

@@ -2,7 +2,6 @@
 
 import os
 import re
-import reprlib
 from contextlib import suppress
 
 import keras
@@ -10,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from .. import keras_internals
-from .._checks import as_array, check_whole
+from .._checks import as_array, check_whole, quoted
+from ..models import channels_first
 
 
 def check_model(model):
@@ -44,8 +44,7 @@ def check_takes_images(model):
     if given is not None and len(given) != 1:
         raise ValueError(_hold_fixed(model, given))
     shape = input_shape(model)
-    first = shape is not None and len(shape) == 4 and shape[1] in (1, 3, 4)
-    if first and shape[2] == shape[3] and (shape[3] or 0) > 4:
+    if shape is not None and channels_first(shape):
         raise ValueError(CHANNELS_FIRST.format(model.name, written(shape)))
     if shape is not None and len(shape) != 4:
         raise ValueError(
@@ -182,13 +181,14 @@ def is_number(value):
 
 def check_count(value, name):
     check_whole(value, name, 1)
+    check_whole(value, name, 1, 10**6)  # what takes more would seem never to end
 
 
 def canvas(value, shape, name):
     """A number, a colour (C,) or an image, as an image of `shape` (H, W, C)."""
     array = as_array(value, name)
     if array.shape not in ((), shape[-1:], shape) or array.dtype.kind not in "iuf":
-        given = reprlib.repr(value) if array.shape == () else array.shape
+        given = quoted(value) if array.shape == () else array.shape
         raise ValueError(
             f"{name} is a number, a colour {shape[-1:]} or an image {shape}, in model-input space, "
             f"not {given}."
@@ -276,9 +276,12 @@ def _batches_of(data, batch_size):
     if isinstance(data, tf.data.Dataset) and _ranks(data) == [3]:
         raise ValueError("The data are single images: give them in batches, as in data.batch(32).")
     if isinstance(data, keras.utils.PyDataset):
-        if data.num_batches is None:
+        number = None
+        with suppress(NotImplementedError):  # it has no __len__
+            number = data.num_batches
+        if number is None:
             raise ValueError("The data never ends: give a PyDataset with a __len__.")
-        return map(_images_and_labels, map(data.__getitem__, range(data.num_batches)))
+        return map(_images_and_labels, map(data.__getitem__, range(number)))
     if isinstance(data, list | tuple) and data and isinstance(data[0], str | os.PathLike):
         raise ValueError(
             "These are names of files: read them one by one, as in (net.preprocess(photos.fit("

@@ -187,7 +187,7 @@ def _check_answer(model, x, start):
     """Raise where it does not depend on the image alone; whether any of it is in half precision."""
     mixed, ops = [], before(start)
     for op in ops:
-        if "Random" in op.type or op.type in ("Multinomial", "TruncatedNormal"):
+        if any(word in op.type for word in ("Random", "Multinomial", "TruncatedNormal")):
             raise ValueError(
                 f"{model.name!r} draws random numbers when it is called ({layer_of(op, model)}), "
                 "though not in training, so no two answers are alike: build it so that it does not."

@@ -1,11 +1,9 @@
 """Does a map lie where the thing is? Grades against masks."""
 
-import reprlib
-
 import numpy as np
 from skimage.transform import downscale_local_mean
 
-from .._checks import as_array, as_numbers, check_size, check_whole
+from .._checks import as_array, as_numbers, check_size, check_whole, quoted
 from ..types import Maps, Size
 
 
@@ -144,7 +142,7 @@ def grid_pointing(
     if wrong or cells.min() < 0 or cells.max() >= rows * columns:
         raise ValueError(
             f"cells are numbers from 0 to {rows * columns - 1}, one for each of the {len(maps)} "
-            f"maps, not {reprlib.repr(cells.tolist())}."
+            f"maps, not {quoted(cells.tolist())}."
         )
     height, width = maps.shape[1:]
     mass = np.einsum("rh,nhw,cw->nrc", _parts(height, rows), maps, _parts(width, columns))
