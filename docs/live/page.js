@@ -136,6 +136,7 @@ function look() {
   turn = new AbortController();
   $("stage").replaceChildren($("picture"));
   $("panel").replaceChildren();
+  $("unknown").textContent = "";
   draw(state.shown);
   bars(state.clean);
   for (const tab of $("tabs").children) {
@@ -269,7 +270,7 @@ async function start() {
   $("class").addEventListener("change", () => {
     const asked = $("class").value.trim();
     const k = state.card.labels.findIndex((label) => label.toLowerCase() === asked.toLowerCase());
-    if (asked && k < 0) return ($("logit").textContent = `This network has no class called ${asked}.`);
+    if (asked && k < 0) return ($("unknown").textContent = `This network has no class called ${asked}.`);
     $("class").value = "";
     if (asked) about(k);
   });

@@ -71,7 +71,7 @@ def forward(model, images, layer=None, *, score="logit", target=None, batch_size
     """
     images = check_images(model, images)
     found = compiled(model, images.shape[1:], score=_asked(score, target), layer=layer)
-    _check_once(model, found, images)
+    _check_once(model, found, images, batch_size=batch_size)
     (said,) = _run(found, images, batch_size=batch_size)
     if layer is None:
         check_no_nan(model, said)
@@ -157,21 +157,22 @@ def backward(
         choice = slopes(target, said)
     else:
         choice = check_target(target, found.start, len(images))
-    _check_once(model, found, images, choice)
+    _check_once(model, found, images, choice, batch_size=batch_size)
     gradient, *rest = _run(found, images, choice, batch_size=batch_size, then=then)
     if not np.isfinite(gradient).all():
         raise ValueError(NOT_FINITE.format(model.name))
     return [gradient, *rest]
 
 
-def _check_once(model, found, images, *choices):
+def _check_once(model, found, images, *choices, batch_size):
     """Raise, when a trace is first used, where no answer of the model would mean anything."""
-    if not found.used:
+    check_count(batch_size, "batch_size")
+    most = min(found.batch or batch_size, 3)
+    if most > max(found.used, default=0):
         if not found.named:  # activations show where weights are wrong
             _check_weights(model)
-        if found.batch != 1:
-            _check_alone(model, found, images, *choices)
-        found.used.append(True)
+        _check_alone(model, found, most, images, *choices)
+        found.used.append(most)
 
 
 def _check_weights(model):
@@ -184,10 +185,10 @@ def _check_weights(model):
             )
 
 
-def _check_alone(model, found, images, *choices):
-    """Raise where what is said of an image is another one beside other images."""
+def _check_alone(model, found, most, images, *choices):
+    """Raise where what is said of an image is another one beside others, or the next time."""
     first, *choice = (array[:1] for array in (images, *choices))
-    several = np.concatenate([0 * first, first[:, ::-1], first])[-(found.batch or 3) :]
+    several = np.concatenate([0 * first, first[:, ::-1], first])[-most:]
     *_, alone = _call(found, first, *choice)
     try:
         *_, beside = _call(found, several, *(np.repeat(a, len(several), 0) for a in choice))

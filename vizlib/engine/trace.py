@@ -51,7 +51,7 @@ class Trace(NamedTuple):
     scaled: bool | None  # a gradient that wants a factor for the score: half precision
     fits: list  # (H, W) that an open trace is known to take, and all that is larger
     named: bool  # whether it is of a layer that was named
-    used: list  # not empty from the first use on, when what it says is checked
+    used: list  # with how many images at a time what it says was checked
 
 
 SIZES = 8  # sizes of images of which a model's traces are kept
