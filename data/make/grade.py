@@ -258,7 +258,7 @@ def _effects(file, fill, seed):
     masks = [picture.mask(part)[0] for part in picture.parts]
     masks = [mask for mask in masks if mask.sum() > PART]
     x = here.preprocess(picture.images)
-    cover = vizlib.engine.cover(x[0], fill, 8)
+    cover = vizlib.engine.cover(here.model, x[0], fill, 8)
     versions = np.concatenate([x, [np.where(mask[..., None], cover, x[0]) for mask in masks]])
     logits = vizlib.logits(here.model, versions)[:, picture.labels[0]]
     return masks, logits[0] - logits[1:]
