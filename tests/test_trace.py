@@ -423,6 +423,13 @@ class Gain:
         return x * self.by * self.parts["a"][0]["b"][0]["c"]
 
 
+class Slotted:
+    __slots__ = ("by", "empty")
+
+    def __init__(self):
+        self.by = 1.0
+
+
 class Asks(layers.Layer):
     """Its answer hangs on what other objects hold."""
 
@@ -432,9 +439,11 @@ class Asks(layers.Layer):
         super().__init__()
         self.flags, self.queue, self.gain = set(), collections.deque([1.0]), Gain()
         self.method, self.part = Gain().__call__, functools.partial(pow, exp=1)
+        self.slotted = Slotted()
 
     def call(self, x):
         x = self.method(self.gain(x)) * self.queue[0] * self.shared * CLOSED["by"]
+        x = x * self.slotted.by
         return x ** self.part.keywords["exp"] * (2 if "x" in self.flags else 1)
 
 
@@ -456,12 +465,13 @@ def closing_over(held):
         lambda s: s.queue.appendleft(3.0),
         lambda s: setattr(s.gain, "by", 3.0),
         lambda s: s.gain.parts["a"][0]["b"][0].update(c=3.0),
+        lambda s: setattr(s.slotted, "by", 3.0),
         lambda s: setattr(s.method.__self__, "by", 3.0),
         lambda s: s.part.keywords.update(exp=2),
         lambda s: setattr(Asks, "shared", Asks.shared * 3),
         lambda s: CLOSED.update(by=CLOSED["by"] * 3),
     ],
-    ids=["set", "deque", "object", "deep", "method", "partial", "class", "global"],
+    ids=["set", "deque", "object", "deep", "slots", "method", "partial", "class", "global"],
 )
 def test_what_other_objects_hold_makes_a_new_trace(change):
     asks = Asks()

@@ -165,6 +165,7 @@ class Same:
         return isinstance(other, Same) and mine is not None and mine is other.held()
 
 
+SLOT = types.MemberDescriptorType
 COLLECTIONS = (list, tuple, dict, set, frozenset, collections.deque)
 # Nobody changes what these hold, so only objects, functions and classes of others are looked into.
 LIBRARIES = {*sys.stdlib_module_names, "keras", "numpy", "tensorflow"} - {"argparse", "types"}
@@ -210,5 +211,10 @@ def _held(value):
             *(c.cell_contents for c in value.__closure__ or () if c != types.CellType()),
             *(value.__defaults__, value.__kwdefaults__),
         ]
-    above = value.__bases__ if value is made_in else [made_in]
-    return [*vars(value).values(), *above] if hasattr(value, "__dict__") else None
+    if isinstance(value, type):
+        return [*vars(value).values(), *value.__bases__]
+    slots = [slot for c in made_in.__mro__ for slot in vars(c).values() if type(slot) is SLOT]
+    if not slots and not hasattr(value, "__dict__"):
+        return None
+    own = getattr(value, "__dict__", {}).values()
+    return [*own, *(getattr(value, slot.__name__, None) for slot in slots), made_in]
