@@ -806,6 +806,11 @@ def test_tokens_are_no_map():
         grad_cam(last_of(attention), np.ones((2, 8, 8, 3)))
 
 
+def several_answers_in_a_vector(y):
+    y = layers.GlobalAveragePooling2D()(layers.ReLU(name="last")(conv()(y)))
+    return keras.ops.max(layers.Reshape((5, 3))(layers.Dense(15)(y)), 2)
+
+
 def attention_and_a_convolution(y):
     tokens = layers.Reshape((64, 4))(y)
     y = layers.Reshape((8, 8, 4))(layers.MultiHeadAttention(2, 3)(tokens, tokens))
@@ -815,7 +820,7 @@ def attention_and_a_convolution(y):
 @pytest.mark.parametrize(
     "build",
     [add_then_pool, concatenate_then_pool, padded_pooled_and_flattened, turned_and_flattened,
-     a_head_of_convolutions, gated, attention_and_a_convolution],
+     a_head_of_convolutions, gated, several_answers_in_a_vector, attention_and_a_convolution],
     ids=lambda f: f.__name__,
 )  # fmt: skip
 def test_the_last_feature_map(build):

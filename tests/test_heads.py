@@ -1,6 +1,7 @@
 """What a model's output is: the value where it can be told, one sentence where it cannot."""
 
 import functools
+import re
 import warnings
 
 import keras
@@ -430,6 +431,18 @@ def test_last_maps_of_two_calls_of_one_layer_are_refused(twice, method):
     model = keras.Model(x, layers.Dense(3)(layers.Concatenate()(twice(x))))
     with pytest.raises(ValueError, match="2 feature maps lead.*'shared' is called more than once"):
         method(model, X, 0)
+
+
+def test_only_layers_are_named_as_layers():
+    x = keras.Input((6, 6, 2))
+    y = layers.Conv2D(4, 3, activation="relu", name="maps")(x)
+    spread = layers.GlobalAveragePooling2D()(keras.ops.square(y - 1.0))
+    both = layers.Concatenate()([layers.GlobalAveragePooling2D()(y), spread])
+    model = keras.Model(x, layers.Dense(3)(both))
+    with pytest.raises(ValueError, match="2 feature maps lead") as refused:
+        vizlib.grad_cam(model, X, 0)
+    named = re.findall("'(.*?)'", str(refused.value).partition("of it: ")[2])
+    assert "maps" in named and all(model.get_layer(name) for name in named)
 
 
 def test_one_map_that_is_pooled_twice_is_one_map():

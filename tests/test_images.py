@@ -220,6 +220,30 @@ def test_a_model_whose_answer_hangs_on_a_count_or_that_keeps_what_it_saw_is_refu
             vizlib.logits(network(6, 5, 3, first=[layer]), RNG.normal(size=(2, 6, 5, 3)))
 
 
+def test_a_score_of_zero_is_the_same_beside_others_but_for_rounding():
+    rounding = layers.Lambda(lambda x: x + 1e-6 * tf.cast(tf.shape(x)[0], "float32"))
+    body = [layers.Conv2D(4, 3, activation="relu"), layers.GlobalAveragePooling2D(), rounding]
+    model = keras.Sequential([keras.Input((6, 5, 3)), *body, layers.Dense(1, "sigmoid")])
+    x = RNG.normal(size=(1, 6, 5, 3)).astype("float32")
+    model.layers[-1].bias.assign_sub(vizlib.logits(model, x)[0])
+    model = keras.models.clone_model(
+        model, clone_function=lambda layer: layer
+    )  # used for the first time
+    assert np.abs(vizlib.logits(model, x)).max() < 1e-4
+    assert vizlib.gradient(model, x, 0).any()
+
+
+def test_a_model_may_refuse_black_images():
+    def bright(x):
+        tf.debugging.assert_greater(tf.reduce_max(x, (1, 2, 3)), 1.5)
+        return x / 255
+
+    x = RNG.uniform(0, 255, (2, 6, 5, 3))
+    model = network(6, 5, 3, first=[layers.Lambda(bright)])
+    assert vizlib.logits(model, x).shape == (2, 3)
+    assert vizlib.gradient(model, x, 0).any()
+
+
 def test_models_of_whole_numbers_take_no_others():
     body = [layers.Rescaling(1 / 255), layers.Flatten(), layers.Dense(3)]
     model = keras.Sequential([keras.Input((6, 5, 3), dtype="uint8"), *body])

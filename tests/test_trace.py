@@ -430,6 +430,13 @@ class Slotted:
         self.by = 1.0
 
 
+settings = types.ModuleType("settings")
+settings.by = 1.0
+SETTINGS = [types.SimpleNamespace(by=1.0)]
+SCALE = {"by": 1.0}
+OUTSIDE = {"layer": layers.Activation("relu")}
+
+
 class Asks(layers.Layer):
     """Its answer hangs on what other objects hold."""
 
@@ -439,11 +446,12 @@ class Asks(layers.Layer):
         super().__init__()
         self.flags, self.queue, self.gain = set(), collections.deque([1.0]), Gain()
         self.method, self.part = Gain().__call__, functools.partial(pow, exp=1)
-        self.slotted = Slotted()
+        self.slotted, self.user = Slotted(), collections.UserDict(by=1.0)
 
     def call(self, x):
         x = self.method(self.gain(x)) * self.queue[0] * self.shared * CLOSED["by"]
-        x = x * self.slotted.by
+        x = x * self.slotted.by * settings.by * self.user["by"] * SETTINGS[0].by
+        x = sum([OUTSIDE["layer"](x) * SCALE["by"] for _ in range(2)])
         return x ** self.part.keywords["exp"] * (2 if "x" in self.flags else 1)
 
 
@@ -470,8 +478,28 @@ def closing_over(held):
         lambda s: s.part.keywords.update(exp=2),
         lambda s: setattr(Asks, "shared", Asks.shared * 3),
         lambda s: CLOSED.update(by=CLOSED["by"] * 3),
+        lambda s: setattr(settings, "by", settings.by * 3),
+        lambda s: setattr(SETTINGS[0], "by", SETTINGS[0].by * 3),
+        lambda s: s.user.update(by=3.0),
+        lambda s: SCALE.update(by=SCALE["by"] * 3),
+        lambda s: setattr(OUTSIDE["layer"], "activation", keras.activations.softplus),
     ],
-    ids=["set", "deque", "object", "deep", "slots", "method", "partial", "class", "global"],
+    ids=[
+        "set",
+        "deque",
+        "object",
+        "deep",
+        "slots",
+        "method",
+        "partial",
+        "class",
+        "global",
+        "module",
+        "namespace",
+        "user",
+        "inner",
+        "layer",
+    ],
 )
 def test_what_other_objects_hold_makes_a_new_trace(change):
     asks = Asks()

@@ -104,18 +104,23 @@ def test_every_layer_has_its_wall_and_every_channel_its_best_patches(net, pictur
         panels, top = widgets.feature_map(net, pictures["hen"], name, order[-1], side=192)
         *drawn, patches, sources = seen(view)
         np.testing.assert_array_equal(np.hstack(drawn), panels)
-        says, grey = f"{name}, channel {order[-1]}: brightest is {top:.3g}.", "Grey borders"
+        here = f"its largest value here is {top:.3g}" if top > 0 else "it is silent here"
+        says, grey = f"{name}, channel {order[-1]}: {here}.", "What is grey in a patch"
         found = vizlib.top_patches(
             net.model, net.preprocess(others), name, channels=[order[-1]], k=4, batch_size=8
         )
         outside = (found.box[0] < 0).any() or (found.box[0] > 192).any()
         assert view.says.startswith(says) and (grey in view.says) == outside
+        assert ("None of the 7" in view.says) == (top > 1.01 * found.value[0, 0])
         bands = np.vsplit(widgets.best_patches(others, found, 0, side=144), 2)
         for tiles, band in zip((patches, sources), bands):
-            corners = [tiles[:144, :144], tiles[:144, 144:], tiles[144:, :144], tiles[144:, 144:]]
-            np.testing.assert_array_equal(np.hstack(corners), band)
+            corners = [
+                half[:, at] for half in np.vsplit(tiles, 2) for at in (slice(150), slice(150, 300))
+            ]
+            squares = [corner[3:-3, 3:-3] for corner in corners]
+            np.testing.assert_array_equal(np.hstack(squares), band)
         first, last = (f"{found.value[0, i]:.3g}" for i in (0, -1))
-        assert captions(view)[3].endswith(f"in 7 images: activations {first} to {last}")
+        assert captions(view)[3].endswith(f"of 7 images that excite it most: {first} to {last}")
         image, *maps = view.items["panels"][:3]
         assert image["scale"] is None
         for panel in maps:
@@ -273,7 +278,9 @@ def test_a_unit_shows_its_patches():
         assert captions(view) == values + sources and len(view.items["headings"]) == 2
         outside = (found.box[chosen] < 0).any() or (found.box[chosen] > 8).any()
         says = f"{layer}, unit {chosen}: activations {', '.join(values)}."
-        assert view.says == says + " Grey borders lie outside the image." * bool(outside)
+        assert view.says == says + " What is grey in a patch lies outside its image." * bool(
+            outside
+        )
     box["layer"].value = "conv2"
     unit.value = 4
     box["layer"].value = "conv1"  # fewer units than the one chosen
@@ -290,7 +297,11 @@ def test_grey_borders_are_explained_where_there_are_some():
         mined = {"conv1": vizlib.top_patches(model, inputs, "conv1", channels=[0], k=1)}
         box = parts(widgets.units(images, mined))
         found = mined["conv1"].box
-        assert ((found < 0).any() or (found > 8).any()) == ("Grey" in box["views"][0].says) == said
+        assert (
+            ((found < 0).any() or (found > 8).any())
+            == ("grey in a patch" in box["views"][0].says)
+            == said
+        )
 
 
 @pytest.mark.parametrize("name", ["occlusions", "gradient_maps", "signals", "class_maps", "lab"])
@@ -369,7 +380,7 @@ def test_the_patch_covers_what_it_lies_on(net, pictures, fill):
     assert patch.items["fill"].startswith(colours[fill])
     assert "tick" in bars.says and "without the patch" in bars.says
     bars.value = net.index("labrador")
-    assert captions(view) == ["where a patch of 64 pixels lowers the logit of labrador"]
+    assert captions(view) == ["where a patch of 64 x 64 pixels lowers labrador"]
 
 
 def test_where_the_network_is_sure_the_logit_still_moves(net, pictures):

@@ -44,6 +44,8 @@ function tiles(model) {
   };
 }
 
+const FRAME = 4; // pixels around the chosen tile
+
 /** One of many: a wall of tiles, bars of classes, or a plane of pictures. */
 function choice({ model, el }) {
   const name = `choice-${crypto.getRandomValues(new Uint32Array(1))[0]}`;
@@ -118,6 +120,7 @@ function choice({ model, el }) {
     items.forEach((item, i) => box.children[i].setAttribute("aria-selected", i === chosen));
     if (chosen < 0) return box.removeAttribute("aria-activedescendant");
     box.setAttribute("aria-activedescendant", `${name}-${chosen}`);
+    look();
     box.querySelector("svg")?.remove();
     const near = items[chosen].near ?? [];
     if (!near.length) return;
@@ -131,6 +134,16 @@ function choice({ model, el }) {
       svg.append(line);
     }
     box.append(svg);
+  }
+
+  /** Scrolls the wall, and not the page, to the tile that is chosen. */
+  function look() {
+    const tile = box.querySelector('[aria-selected="true"]')?.getBoundingClientRect();
+    if (!tile) return;
+    const wall = box.getBoundingClientRect();
+    const above = wall.top + FRAME - tile.top, below = tile.bottom + FRAME - wall.bottom;
+    if (above > 0) box.scrollTop -= above;
+    else if (below > 0) box.scrollTop += below;
   }
 
   /** An arrow goes to the next tile, or to the nearest option on its side. */
@@ -168,7 +181,12 @@ function choice({ model, el }) {
   box.addEventListener("keydown", step);
   follow(model, ["kind", "items", "sheet", "says"], fill);
   follow(model, ["value"], mark);
-  return () => sheet.forget();
+  const seen = new ResizeObserver(look); // also when it first has a place on the page
+  seen.observe(box);
+  return () => {
+    seen.disconnect();
+    sheet.forget();
+  };
 }
 
 /** A square to drag over a picture: "value" is [top, left] in pixels of the picture. */

@@ -113,25 +113,25 @@ def fingerprint(model):
     if not _plain:
         _plain.update(BOOKKEEPING, vars(keras.layers.Layer(name="bare")))
         _plain.update(vars(keras.Model(name="bare")), vars(keras.Sequential(name="bare")))
-    layers, seen = [model, *inner_layers(model)], {}
-    attributes = [
-        tuple(
-            [
-                Same(v) if k == "call" else _mark(v, seen)  # its closure may count calls
-                for k, v in vars(layer).items()
-                if k not in _plain
-            ]
-        )
-        for layer in layers
-    ]
+    layers = [model, *inner_layers(model)]
+    seen = {id(layer): i for i, layer in enumerate(layers)}
     return (
         tuple(map(weakref.ref, layers)),
-        attributes,
+        [[_mark(v, seen) for v in _attributes(layer)] for layer in layers],
         tuple(layer.dtype_policy.name for layer in layers),
         [Same(v) for v in model.variables],
         [_mark(type(layer), seen) for layer in layers],
         _mark(getattr(model, "loss", None), seen),
     )
+
+
+def _attributes(layer):
+    """What a layer holds that may change what it computes."""
+    return [
+        Same(v) if k == "call" else v  # its closure may count calls
+        for k, v in vars(layer).items()
+        if k not in _plain
+    ]
 
 
 # What training, saving and the building of a graph leave on models and layers; a model's loss,
@@ -148,9 +148,6 @@ BOOKKEEPING = (
 ).split()
 
 
-SCALARS = {type(None), bool, int, float, str}
-
-
 class Same:
     """Equal to what stands for the same object, as long as that lives: an address is used again."""
 
@@ -165,10 +162,12 @@ class Same:
         return isinstance(other, Same) and mine is not None and mine is other.held()
 
 
+SCALARS = {type(None), bool, int, float, str, Same}
 SLOT = types.MemberDescriptorType
 COLLECTIONS = (list, tuple, dict, set, frozenset, collections.deque)
 # Nobody changes what these hold, so only objects, functions and classes of others are looked into.
-LIBRARIES = {*sys.stdlib_module_names, "keras", "numpy", "tensorflow"} - {"argparse", "types"}
+LIBRARIES = {*sys.stdlib_module_names, "keras", "numpy", "tensorflow"}
+LIBRARIES -= {"argparse", "collections", "types"}
 
 
 def _mark(value, seen, depth=8):
@@ -201,12 +200,20 @@ def _held(value):
             getattr(value, name, None)
             for name in ("func", "args", "keywords", "__func__", "__self__")
         ]
+    if isinstance(value, keras.Layer):  # none of the model's own
+        return [v for layer in (value, *inner_layers(value)) for v in _attributes(layer)]
     made_in = value if isinstance(value, (types.FunctionType, type)) else type(value)
-    if isinstance(value, keras.Layer) or str(made_in.__module__).partition(".")[0] in LIBRARIES:
+    if _is_library(made_in.__module__):
         return None
     if isinstance(value, types.FunctionType):
+        names = _names(value.__code__)
+        named = [value.__globals__.get(name) for name in names]
+        modules = [
+            v for v in named if isinstance(v, types.ModuleType) and not _is_library(v.__name__)
+        ]
         return [
-            *(value.__globals__.get(name) for name in value.__code__.co_names),
+            *named,
+            *(vars(module).get(name) for module in modules for name in names),
             # an empty cell is of a variable that is assigned later
             *(c.cell_contents for c in value.__closure__ or () if c != types.CellType()),
             *(value.__defaults__, value.__kwdefaults__),
@@ -218,3 +225,13 @@ def _held(value):
         return None
     own = getattr(value, "__dict__", {}).values()
     return [*own, *(getattr(value, slot.__name__, None) for slot in slots), made_in]
+
+
+def _is_library(module):
+    return str(module).partition(".")[0] in LIBRARIES
+
+
+def _names(code):
+    """The names of globals and attributes in a function, also in those that are made inside."""
+    inner = (_names(held) for held in code.co_consts if isinstance(held, types.CodeType))
+    return [*code.co_names, *(name for names in inner for name in names)]

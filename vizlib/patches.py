@@ -95,6 +95,8 @@ def field_or_none(
 ) -> ReceptiveField | None:
     """As `receptive_field`, or None where the units have no place or it cannot be told.
 
+    Behind a map that was resized and then cut only the middle of a window is right.
+
     Raises
     ------
     ValueError
@@ -109,13 +111,15 @@ def field_or_none(
     True
     """
     sight = _sight_of(model, layer, input_size)
-    if sight is not None and sight.moved:
+    known = sight is not None and sight.field is not None and not sight.flat
+    if sight is not None and sight.moved and not known:
         raise ValueError(
             f"Where in the image the units of this layer lie cannot be told: {sight.lost}. Name "
-            "a layer before that."
+            "a layer before that, or do it to the images outside the model."
         )
-    known = sight is not None and sight.field is not None and not sight.flat
-    return ReceptiveField(*sight.field, whole=bool(sight.whole)) if known else None
+    if not known or (sight.lost and not sight.moved):  # resized only: an even grid
+        return None
+    return ReceptiveField(*sight.field, whole=bool(sight.whole or sight.lost))
 
 
 def _sight_of(model, layer, size):

@@ -246,9 +246,13 @@ def feature_maps(
         panels, top = feature_map(net, shown, layer.value, channel.value, side=max(net.size))
         captions = picture.value, f"channel {channel.value}", "the same map, laid over"
         scales = None, *(_scale(name, top, "activation") for name in (draw.SEQUENTIAL, "inferno"))
-        says = f"{layer.value}, channel {channel.value}: brightest is {_number(top)}."
+        here = f"its largest value here is {_number(top)}" if top > 0 else "it is silent here"
+        says = f"{layer.value}, channel {channel.value}: {here}."
         panels = [*map(_panel, np.hsplit(panels, 3), captions, scales)]
-        best = f"its best patches in {len(others)} images", "the images they are from"
+        best = (
+            f"the patches of {len(others)} images that excite it most",
+            "the images they are from, each patch in its frame",
+        )
         if layer.value not in mined:
             waiting = [_panel(None, caption) for caption in best]
             _see(view, [*panels, *waiting], says, side=240)
@@ -258,13 +262,24 @@ def feature_maps(
             panels.append(_panel(None, f"{best[0]}: {found}"))
         else:
             highest, *_, least = map(_number, found.value[channel.value])
-            captions = f"{best[0]}: activations {highest} to {least}", best[1]
+            captions = f"{best[0]}: {highest} to {least}", best[1]
+            if top > 1.01 * found.value[channel.value].max():
+                says += f" None of the {len(others)} images excites it as much."
             says += _grey(found, channel.value, others)
             bands = np.vsplit(best_patches(others, found, channel.value, side=144), 2)
-            panels += map(_panel, [np.vstack(np.hsplit(band, 2)) for band in bands], captions)
+            panels += map(_panel, map(_in_twos, bands), captions)
         _see(view, panels, says, side=240)
 
     return _explorer(redraw, [picture, layer, order], channel, view)
+
+
+def _in_twos(band):
+    """Four squares beside each other as two by two, apart."""
+    squares = [
+        np.pad(square, ((3, 3), (3, 3), (0, 0)), constant_values=255)
+        for square in np.hsplit(band, 4)
+    ]
+    return np.vstack([np.hstack(squares[:2]), np.hstack(squares[2:])])
 
 
 FILLS = "mean", "black", "white"
@@ -392,7 +407,7 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
             scores = np.full((1, *map(len, starts)), before[1, k])
             scores[0, : len(found)] = np.stack(found)[..., k]
             (drop,) = Occlusion(scores, before[1, [k]], np.array(boxes), "full").heatmap()
-            caption = f"where a patch of {side} pixels lowers the logit of {_named(net, k)}"
+            caption = f"where a patch of {side} x {side} pixels lowers {_named(net, k)}"
             scale = _scale("inferno", drop.max(), "logits")
             made.clear()
             made[drawn] = [_panel(draw.overlay(shown, drop), caption, scale)]
@@ -748,8 +763,11 @@ def _fill_wall(control, layer, thumbnails, largest, by_strength, noun="channel")
         control.shown, control.value = layer, int(max(strong, key=lambda c: thumbnails[c].mean()))
     order = np.argsort(-largest, kind="stable") if by_strength else np.arange(len(largest))
     with control.hold_sync():
-        control.kind, ends = "tiles", f"{_number(largest.min())} to {_number(largest.max())}"
-        control.says = f"Each thumbnail has its own scale: from 0 to the largest, which is {ends}."
+        control.kind, ends = "tiles", [_number(end) for end in (largest.max(), largest.min())]
+        control.says = (
+            f"Each thumbnail has its own scale, from 0 to what its {noun} reaches here: {ends[0]} "
+            f"for the strongest {noun}, {ends[1]} for the weakest."
+        )
         control.sheet, control.grid = _sheet(thumbnails)
         control.items = [
             dict(label=f"{noun} {c}, largest {_number(largest[c])}", value=int(c), tile=int(c))
@@ -1057,7 +1075,7 @@ def _grey(found, unit, pictures):
     """What must be said of patches that stick out of their images."""
     box = found.box[unit]
     out = (box[:, :2] < 0).any() or (box[:, 2:] > pictures.shape[1:3]).any()
-    return " Grey borders lie outside the image." if out else ""
+    return " What is grey in a patch lies outside its image." if out else ""
 
 
 def units(
@@ -1191,7 +1209,10 @@ def class_maps(net: Net, pictures: dict[str, np.ndarray]) -> controls.VBox:
         k = target.value
         heat, scale = _class_map(net, pictures[name], k, stage)
         heat = _panel(heat, f"Grad-CAM of {_named(net, k)} at {stage}", scale)
-        says = f"{_named(net, k)} at {stage}. Each map has its own scale: compare the numbers, too."
+        says = (
+            f"{_named(net, k)} at {stage}. The map of each class has its own scale: compare the "
+            "numbers at their ends, too."
+        )
         _see(view, [_panel(pictures[name], name), heat], says)
 
     return _explorer(redraw, [picture, layer], target, view)

@@ -20,6 +20,11 @@ TOO_WIDE = """e => [...e.querySelectorAll('*')]
         && x.getBoundingClientRect().right
         > e.closest('.jp-OutputArea').getBoundingClientRect().right + 2)
     .map(x => x.outerHTML.slice(0, 120))"""
+IN_SIGHT = """e => [...e.querySelectorAll('.vizlib-tiles')].every(wall => {
+    const chosen = wall.querySelector('[aria-selected=true]').getBoundingClientRect();
+    const { top, bottom } = wall.getBoundingClientRect();
+    return chosen.top >= top && chosen.bottom <= bottom;
+})"""
 # What Python answers: not the mark of a choice, nor a patch that moves, which the browser does.
 STATE = """e => [...e.querySelectorAll(
         'img, .vizlib-sentence, .vizlib-refusal, [role=option], line')]
@@ -203,6 +208,18 @@ def test_a_menu_goes_back_to_where_it_was(page):
         assert layer.evaluate("e => e.selectedIndex") == i
 
 
+def test_the_chosen_tile_is_in_sight(page):
+    view = explorer(page, "feature_maps")
+    menu = view.locator("select").nth(1)
+    assert menu.locator("option").count() > 4
+    for layer in ("block2_conv2", "block4_conv1", "block5_conv3"):
+        answered(page, view, lambda layer=layer: menu.select_option(layer))
+        assert view.evaluate(IN_SIGHT), layer
+        answered(page, view, view.locator(".vizlib-tiles [role=option]").last.click)
+        assert view.evaluate(IN_SIGHT), layer
+    assert view.locator(".vizlib-tiles").evaluate("e => e.scrollHeight > e.clientHeight")
+
+
 def test_every_image_in_the_plane_can_be_clicked(page):
     view = explorer(page, "neighbourhood")
     covered = view.locator(".vizlib-plane").evaluate(
@@ -225,6 +242,7 @@ def test_explorers_at_three_widths(page, shade):
             view = explorer(page, name)
             view.screenshot(path=PICTURES / f"{name}-{shade.lower()}-{width}.png")
             assert view.evaluate(TOO_WIDE) == [], (name, width)
+            assert view.evaluate(IN_SIGHT), (name, width)
         view.evaluate("e => e.setAttribute('data-axe', '')")
         found = Axe().run(page, context="[data-axe]", options={"preload": False})
         view.evaluate("e => e.removeAttribute('data-axe')")

@@ -188,14 +188,16 @@ def _check_weights(model):
 def _check_alone(model, found, most, images, *choices):
     """Raise where what is said of an image is another one beside others, or the next time."""
     first, *choice = (array[:1] for array in (images, *choices))
-    several = np.concatenate([0 * first, first[:, ::-1], first])[-most:]
     *_, alone = _call(found, first, *choice)
-    try:
-        *_, beside = _call(found, several, *(np.repeat(a, len(several), 0) for a in choice))
-    except tf.errors.InvalidArgumentError:  # rows that were taken away are missed
-        beside = np.full_like(alone, np.inf)
-    off, largest = (np.abs(a).max(initial=0) for a in (beside[-1] - alone[0], alone))
-    if off > ALONE * largest or np.isnan(off) > np.isnan(largest):
+    for others in ([0 * first, first[:, ::-1]], [first, first]):  # a model may refuse black images
+        several = np.concatenate([*others, first])[-most:]
+        try:
+            *_, beside = _call(found, several, *(np.repeat(a, most, 0) for a in choice))
+            break
+        except tf.errors.InvalidArgumentError:
+            beside = np.full_like(alone, np.inf)  # rows that were taken away are missed
+    largest = np.abs(beside[np.isfinite(beside)]).max(initial=0)  # the image's own may be zero
+    if not np.allclose(beside[-1], alone[0], 0, ALONE * largest, equal_nan=True):
         raise ValueError(
             f"What {model.name!r} says of an image is not the same beside another one: it mixes "
             "the images of a batch, draws random numbers or counts its calls. Build it so that it "
@@ -212,7 +214,10 @@ def _asked(score, target):
     return head.EITHER if callable(target) and score == "logit" else score
 
 
-NOT_FINITE = "{!r} gives NaN or infinite values for these images: look at its weights."
+NOT_FINITE = (
+    "{!r} gives NaN or infinite values for these images: look at its weights, and for a root, a "
+    "logarithm or a division of zero."
+)
 HALF = 2.0**14  # the factor of a score in half precision, whose gradients would vanish below 6e-8
 
 

@@ -15,7 +15,7 @@ class Sight(NamedTuple):
     map: tuple = (None, None)  # how many positions, where that is known
     flat: int | None = None  # channels of a map whose positions were put into one axis
     whole: str = ""  # the operation that takes in all of the image
-    lost: str = ""  # why the field is not known
+    lost: str = ""  # why the field is not known, or no more than where its middle lies
     moved: bool = False  # it is lost, and a map was turned, mirrored or cut
 
 
@@ -64,9 +64,8 @@ def _through(op, taken):
     axes = windows.axes(op, at) if sees in ("mix", "move") else None
     if sees == "mix" and (others or (axes is not None and not _along_channels(op, axes, sight))):
         return Sight(whole=name)
-    if lost := [sight.lost for sight in placed.values() if sight.lost]:
-        moved = any(sight.moved for sight in placed.values())
-        found = Sight(lost=lost[0], moved=moved or windows.turns(op))
+    if not all(sight.field for sight in placed.values()):
+        found = Sight()
     elif sees == "mix" and axes is not None:
         found = sight._replace(flat=sight.flat and (op.outputs[0].shape[-1] or sight.flat))
     elif sees == "place" or (sees == "move" and _leaves_positions(axes, sight)):
@@ -75,11 +74,13 @@ def _through(op, taken):
         found = _reshaped(op, sight, name)
     elif sees in ("window", "crop") and not (at or others or sight.flat):
         found = _within(windows.of_operation(op, sight.map), sight, name)
-        found = found._replace(moved=bool(found.lost) and windows.turns(op))
+    elif sees == "enlarge":
+        found = _resized(op, sight, f"{name} enlarges the map")
     else:
-        what = "is not known" if sees in (None, "mix") else "moves or enlarges the map"
-        found = Sight(lost=f"{name} {what}", moved=windows.turns(op))
-    return found._replace(whole=whole or found.whole)
+        found = Sight(lost=f"{name} {'is not known' if sees in (None, 'mix') else 'moves the map'}")
+    lost = next((sight.lost for sight in (*placed.values(), found) if sight.lost), "")
+    moved = any(sight.moved for sight in placed.values()) or (bool(lost) and windows.turns(op))
+    return found._replace(whole=whole or found.whole, lost=lost, moved=moved)
 
 
 def _leaves_positions(axes, sight):
@@ -110,6 +111,19 @@ def _within(window, sight, name):
         tuple(o - b * t for o, b, t in zip(offset, window.before, step)),
     )
     return sight._replace(field=field, map=window.size_after(sight.map))
+
+
+def _resized(op, sight, lost):
+    """The sight of values between those of a map: only where the middles lie is known."""
+    made = tuple(op.outputs[0].shape[1:3])
+    even = op.node_def.attr["half_pixel_centers"].b
+    if not even or sight.flat or None in (*sight.map, *made):
+        return Sight(lost=lost)
+    size, step, offset = sight.field
+    shares = [n / m for n, m in zip(sight.map, made)]
+    start = tuple(o + t * (share - 1) / 2 for o, t, share in zip(offset, step, shares))
+    step = tuple(t * share for t, share in zip(step, shares))
+    return Sight((size, step, start), made, lost=lost)
 
 
 def _joined(sights, name):

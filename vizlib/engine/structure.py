@@ -102,9 +102,11 @@ def last_map(model, x, target):
             f"shows a part of it only: name a layer, {layer_of(op, model)!r} for instance."
         )
     if len(found) > 1:
-        near = sorted({repr(layer_of(op, model)) for op in found.values()})
-        how = f"name a layer, {', '.join(near)} or one before them"
-        if len(near) < len(found):  # calls of one layer, which its name does not tell apart
+        names = {layer_of(op, model) for op in found.values()}
+        near = sorted(repr(name) for name in names if "/" not in name)  # others are operations
+        where = f", {', '.join(near)} or one" if near else ""
+        how = f"name a layer{where} before them"
+        if len(names) < len(found):  # calls of one layer, which its name does not tell apart
             how = f"{', '.join(near)} is called more than once, so name a layer before the calls"
         raise ValueError(
             f"{len(found)} feature maps lead to the score of {model.name!r}, and each shows a part "
@@ -167,8 +169,10 @@ def _mixes_tokens(op, depends):
         return False
     if op.type in WEIGHTED or op.type == "Softmax":
         return True
-    (source, *_) = (*op.inputs, None)
-    return op.type == "Reshape" and source.ref() in depends and source.shape.rank == 2
+    if op.type != "Reshape" or op.inputs[0].shape.rank != 2:
+        return False
+    (source, _), made = op.inputs, op.outputs[0].shape[1:].num_elements()
+    return source.ref() in depends and source.shape[1] != made  # else of one vector for each image
 
 
 def pooled_map(model, x, logits):
