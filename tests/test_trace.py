@@ -537,6 +537,26 @@ def test_objects_that_hold_each_other_and_the_model_are_marked_and_go_with_it():
     assert gone() is None
 
 
+def test_what_a_layer_noted_is_as_before():
+    class Noting(layers.Layer):
+        def call(self, x):
+            self.seen = self.first = x
+            return x
+
+    noting = Noting()
+    model = network(noting)
+    first = noting.first = tf.constant([1.0])
+    vars(noting).pop("seen", None)
+    vizlib.gradient(model, X[:1], 0)
+    vizlib.activations(model, X[:1], noting.name)
+    assert noting.first is first and not hasattr(noting, "seen")
+    model(X[:1])
+    np.testing.assert_array_equal(noting.seen, X[:1])
+    before = noting.seen
+    vizlib.grad_cam(model, X[:1], 0)
+    assert noting.seen is before
+
+
 def test_losses_of_regularizers_are_as_before():
     model = network(layers.Conv2D(3, 1, activity_regularizer="l2", name="first"))
     model(X)

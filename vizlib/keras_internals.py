@@ -42,7 +42,8 @@ def call(model, x):
     """All outputs of the model for its single input, as at inference."""
     structure = getattr(model, "_inputs_struct", None)  # a functional model wants the one it has
     given = x if structure is None else keras.tree.pack_sequence_as(structure, [x])
-    losses = [(layer, [*layer._losses]) for layer in (model, *inner_layers(model))]
+    layers = (model, *inner_layers(model))
+    before = [([*layer._losses], dict(vars(layer))) for layer in layers]
     try:
         try:
             said = model(given, training=False)
@@ -52,8 +53,13 @@ def call(model, x):
             said = model(x, training=False)  # a subclass may be built of a list, and take none
         return keras.tree.flatten(said)
     finally:
-        for layer, before in losses:  # those of regularizers, now tensors of a trace
-            layer._losses[:] = before
+        # Tensors of a trace mean nothing outside: losses of regularizers, what a layer noted.
+        for layer, (losses, held) in zip(layers, before):
+            layer._losses[:] = losses
+            for name in [k for k, v in vars(layer).items() if type(v).__name__ == "SymbolicTensor"]:
+                vars(layer).pop(name)  # Keras follows what setattr does
+                if name in held:
+                    vars(layer)[name] = held[name]
 
 
 class Call(NamedTuple):
