@@ -226,9 +226,8 @@ def test_a_score_of_zero_is_the_same_beside_others_but_for_rounding():
     model = keras.Sequential([keras.Input((6, 5, 3)), *body, layers.Dense(1, "sigmoid")])
     x = RNG.normal(size=(1, 6, 5, 3)).astype("float32")
     model.layers[-1].bias.assign_sub(vizlib.logits(model, x)[0])
-    model = keras.models.clone_model(
-        model, clone_function=lambda layer: layer
-    )  # used for the first time
+    # the same layers in a model that is used for the first time
+    model = keras.models.clone_model(model, clone_function=lambda layer: layer)
     assert np.abs(vizlib.logits(model, x)).max() < 1e-4
     assert vizlib.gradient(model, x, 0).any()
 

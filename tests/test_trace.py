@@ -484,22 +484,9 @@ def closing_over(held):
         lambda s: SCALE.update(by=SCALE["by"] * 3),
         lambda s: setattr(OUTSIDE["layer"], "activation", keras.activations.softplus),
     ],
-    ids=[
-        "set",
-        "deque",
-        "object",
-        "deep",
-        "slots",
-        "method",
-        "partial",
-        "class",
-        "global",
-        "module",
-        "namespace",
-        "user",
-        "inner",
-        "layer",
-    ],
+    ids=(
+        "set deque object deep slots method partial class global module namespace user inner layer"
+    ).split(),
 )
 def test_what_other_objects_hold_makes_a_new_trace(change):
     asks = Asks()

@@ -114,9 +114,7 @@ def test_every_layer_has_its_wall_and_every_channel_its_best_patches(net, pictur
         assert ("None of the 7" in view.says) == (top > 1.01 * found.value[0, 0])
         bands = np.vsplit(widgets.best_patches(others, found, 0, side=144), 2)
         for tiles, band in zip((patches, sources), bands):
-            corners = [
-                half[:, at] for half in np.vsplit(tiles, 2) for at in (slice(150), slice(150, 300))
-            ]
+            corners = [corner for half in np.vsplit(tiles, 2) for corner in np.hsplit(half, 2)]
             squares = [corner[3:-3, 3:-3] for corner in corners]
             np.testing.assert_array_equal(np.hstack(squares), band)
         first, last = (f"{found.value[0, i]:.3g}" for i in (0, -1))
@@ -278,9 +276,8 @@ def test_a_unit_shows_its_patches():
         assert captions(view) == values + sources and len(view.items["headings"]) == 2
         outside = (found.box[chosen] < 0).any() or (found.box[chosen] > 8).any()
         says = f"{layer}, unit {chosen}: activations {', '.join(values)}."
-        assert view.says == says + " What is grey in a patch lies outside its image." * bool(
-            outside
-        )
+        grey = " What is grey in a patch lies outside its image."
+        assert view.says == says + grey * bool(outside)
     box["layer"].value = "conv2"
     unit.value = 4
     box["layer"].value = "conv1"  # fewer units than the one chosen
@@ -297,11 +294,8 @@ def test_grey_borders_are_explained_where_there_are_some():
         mined = {"conv1": vizlib.top_patches(model, inputs, "conv1", channels=[0], k=1)}
         box = parts(widgets.units(images, mined))
         found = mined["conv1"].box
-        assert (
-            ((found < 0).any() or (found > 8).any())
-            == ("grey in a patch" in box["views"][0].says)
-            == said
-        )
+        outside = (found < 0).any() or (found > 8).any()
+        assert outside == ("grey in a patch" in box["views"][0].says) == said
 
 
 @pytest.mark.parametrize("name", ["occlusions", "gradient_maps", "signals", "class_maps", "lab"])
@@ -380,7 +374,7 @@ def test_the_patch_covers_what_it_lies_on(net, pictures, fill):
     assert patch.items["fill"].startswith(colours[fill])
     assert "tick" in bars.says and "without the patch" in bars.says
     bars.value = net.index("labrador")
-    assert captions(view) == ["where a patch of 64 x 64 pixels lowers labrador"]
+    assert captions(view) == ["where a patch of 64 x 64 pixels lowers the score of labrador"]
 
 
 def test_where_the_network_is_sure_the_logit_still_moves(net, pictures):

@@ -168,7 +168,7 @@ class Same:
         return isinstance(other, Same) and mine is not None and mine is other.held()
 
 
-SCALARS = {type(None), bool, int, float, str, Same}
+SCALARS = {type(None), bool, int, float, str}
 SLOT = types.MemberDescriptorType
 COLLECTIONS = (list, tuple, dict, set, frozenset, collections.deque)
 # Nobody changes what these hold, so only objects, functions and classes of others are looked into.
@@ -181,7 +181,7 @@ def _mark(value, seen, depth=8):
 
     `seen` are the numbers of what was marked already, by their addresses.
     """
-    if type(value) in SCALARS:
+    if type(value) in SCALARS or isinstance(value, Same):
         return value
     if type(value).__name__ == "EagerTensor":
         value = value.numpy()

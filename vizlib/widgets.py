@@ -263,7 +263,7 @@ def feature_maps(
         else:
             highest, *_, least = map(_number, found.value[channel.value])
             captions = f"{best[0]}: {highest} to {least}", best[1]
-            if top > 1.01 * found.value[channel.value].max():
+            if top > 1.01 * found.value[channel.value].max():  # by more than rounding
                 says += f" None of the {len(others)} images excites it as much."
             says += _grey(found, channel.value, others)
             bands = np.vsplit(best_patches(others, found, channel.value, side=144), 2)
@@ -407,7 +407,9 @@ def occlusions(net: Net, pictures: dict[str, np.ndarray], *, patch: int = 48) ->
             scores = np.full((1, *map(len, starts)), before[1, k])
             scores[0, : len(found)] = np.stack(found)[..., k]
             (drop,) = Occlusion(scores, before[1, [k]], np.array(boxes), "full").heatmap()
-            caption = f"where a patch of {side} x {side} pixels lowers {_named(net, k)}"
+            caption = (
+                f"where a patch of {side} x {side} pixels lowers the score of {_named(net, k)}"
+            )
             scale = _scale("inferno", drop.max(), "logits")
             made.clear()
             made[drawn] = [_panel(draw.overlay(shown, drop), caption, scale)]
